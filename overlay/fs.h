@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Front door of the overlay as a library: one lower, at most one upper, one filesystem
+ *
+ * Nothing here knows FUSE; overlay/fuse_session.h serves a filesystem to the kernel.
+ */
+
+#include "base/err.h"
+#include "overlay/idmap.h"
+#include "overlay/lower.h"
+
+struct ovl_fs;
+
+enum ovl_flags {
+	OVL_VOLATILE = 1 << 0, /* fsync is answered without syncing */
+	OVL_SQUASH_OWNER = 1 << 1, /* everything is shown as squash_uid, squash_gid */
+};
+
+struct ovl_config {
+	struct lower *lower; /* consumed by ovl_fs_new(), also on failure */
+	const char *lower_id; /* recorded in the upper's superblock: "image:CHAIN-ID"; borrowed */
+	int upper_dirfd; /* state directory (doc/on-disk.md, "The upper"); -1: read-only; borrowed
+			  */
+	const struct idmap
+		*uids; /* ids of the image -> ids that the kernel sees; NULL: the same; borrowed */
+	const struct idmap *gids;
+	uid_t squash_uid;
+	gid_t squash_gid;
+	enum ovl_flags flags;
+};
+
+/**
+ * ovl_fs_new() - open an overlay
+ *
+ * Takes the upper's exclusive lock, creates or checks its superblock, sweeps its work directory.
+ * Return: 0; -EBUSY if the upper is mounted already; -ESTALE if it belongs to another lower;
+ * -EPROTONOSUPPORT for unknown features; others of the filesystem.
+ */
+int ovl_fs_new(struct ovl_fs **ret, const struct ovl_config *cfg, struct err *err);
+void ovl_fs_free(struct ovl_fs *fs);

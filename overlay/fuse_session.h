@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Serves an ovl_fs to the kernel through a /dev/fuse descriptor (libfuse's low-level loop). */
+
+#include "overlay/fs.h"
+
+struct ovl_session_opts {
+	unsigned int n_threads; /* 0: one per processor, at most 8 */
+	int ready_fd; /* -1, or: one byte is written once the kernel's INIT is answered; borrowed */
+	bool no_open_off; /* do not answer OPEN and OPENDIR with ENOSYS (see doc/overlay.md) */
+	bool debug;
+};
+
+/**
+ * ovl_serve() - answer requests until the filesystem is unmounted or SIGTERM comes
+ * @fuse_fd: an open /dev/fuse whose mount exists already; consumed
+ * Return: 0 after an unmount; a negative errno.
+ */
+int ovl_serve(struct ovl_fs *fs, int fuse_fd, const struct ovl_session_opts *opts, struct err *err);

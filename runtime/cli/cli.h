@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What the verbs of `lamina` share: the table of verbs, the global options, exit codes
+ *
+ * A file per group of verbs exports one table, listed in main.c.  Options are tables too
+ * (runtime/cli/args.h), so help, completion and the manual's test read what the parser reads.
+ */
+
+#include "base/err.h"
+#include "runtime/cli/args.h"
+
+enum {
+	EXIT_LAMINA = 125, /* lamina itself failed */
+	EXIT_CANNOT_RUN = 126, /* the command cannot be executed */
+	EXIT_NOT_FOUND = 127, /* the command was not found */
+};
+
+struct cli {
+	const char *root; /* --root: the store, NULL for the default */
+	bool debug; /* --debug */
+};
+
+struct cli_verb {
+	const char *name; /* "pull", or "layer ls" */
+	const char *synopsis; /* behind the name: "[OPTION]… IMAGE" */
+	const char *help; /* one line */
+	const struct args_opt *opts; /* ends with a zero entry; may be NULL */
+	size_t opts_bytes; /* sizeof of the struct that opts fill */
+	int min_args, max_args; /* positional; -1: any number */
+	bool stop_at_positional; /* options end at the first positional (run, exec) */
+	/* Return: the exit code.  Errors are printed by the verb through cli_fail(). */
+	int (*run)(struct cli *cli, void *opts, int argc, char **argv);
+};
+
+extern const struct cli_verb cli_verbs_image[], cli_verbs_layer[], cli_verbs_mount[],
+	cli_verbs_run[];
+
+/** cli_fail() - print "lamina: cannot VERB 'OBJECT': …" and the hint; returns EXIT_LAMINA */
+int cli_fail(const struct err *err);
