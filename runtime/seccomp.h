@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Filters of system calls: from a profile (config.json's linux.seccomp, or our default one)
+ * to a BPF program, before the fork; the program is loaded late in the container's first process
+ *
+ *      struct sec_profile --sec_compile(), libseccomp--> struct sec_filter --sec_load()--> kernel
+ *
+ * The only file that includes libseccomp's header is seccomp.c.
+ */
+
+#include "base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct sock_filter;
+
+enum sec_action {
+	SEC_KILL_PROCESS,
+	SEC_KILL_THREAD,
+	SEC_TRAP,
+	SEC_ERRNO, /* answers with -errno_ret */
+	SEC_TRACE, /* errno_ret is the tracer's message */
+	SEC_NOTIFY, /* asks the holder of the listener fd */
+	SEC_LOG,
+	SEC_ALLOW,
+	SEC_ACTION_MAX_
+};
+
+enum sec_op {
+	SEC_NE,
+	SEC_LT,
+	SEC_LE,
+	SEC_EQ,
+	SEC_GE,
+	SEC_GT,
+	SEC_MASKED_EQ, /* (argument & value) == value2 */
+	SEC_OP_MAX_
+};
+
+/* SECCOMP_FILTER_FLAG_…, seccomp(2) */
+enum sec_flags {
+	SEC_FLAG_TSYNC = 1 << 0,
+	SEC_FLAG_LOG = 1 << 1,
+	SEC_FLAG_SPEC_ALLOW = 1 << 2,
+	SEC_FLAG_WAIT_KILLABLE_RECV = 1 << 3,
+};
+
+struct sec_arg {
+	unsigned int index; /* 0..5 */
+	enum sec_op op;
+	uint64_t value;
+	uint64_t value2; /* SEC_MASKED_EQ only */
+};
+
+/* Applies where all arguments match.  Names that this architecture lacks are skipped. */
+struct sec_rule {
+	const char *const *names;
+	size_t n_names;
+	enum sec_action action;
+	uint32_t errno_ret; /* SEC_ERRNO: an errno; SEC_TRACE: the message */
+	const struct sec_arg *args;
+	size_t n_args;
+};
+
+struct sec_profile {
+	enum sec_action default_action;
+	uint32_t default_errno; /* for SEC_ERRNO and SEC_TRACE */
+	const char *const *archs; /* OCI names ("SCMP_ARCH_X86_64"); none: the native one alone */
+	size_t n_archs;
+	unsigned int flags; /* enum sec_flags */
+	const char *listener_path; /* socket that takes the listener fd of SEC_NOTIFY; NULL: none */
+	const char *listener_metadata; /* NULL: none */
+	const struct sec_rule *rules;
+	size_t n_rules;
+};
