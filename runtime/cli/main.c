@@ -13,6 +13,7 @@ static const struct cli_verb *const groups[] = {
 	cli_verbs_layer,
 	cli_verbs_mount,
 	cli_verbs_run,
+	cli_verbs_unshare,
 };
 
 static const struct args_opt global_opts[] = {

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* /etc/subuid and /etc/subgid.  Pure. */
+
+#include "overlay/idmap.h"
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/**
+ * subid_append() - add a user's ranges to a map, each behind the last id inside
+ * @data: content of the file, @len bytes; lines "NAME:FIRST:COUNT" or "UID:FIRST:COUNT"
+ * @name: of the user, or its decimal uid where it has none
+ *
+ * Lines that are malformed or belong to others are skipped; so are ranges that overlap one of the
+ * map, and those beyond LIMIT_IDMAP_RANGES.
+ *
+ * Return: 0; -ENOMEM.
+ */
+int subid_append(const char *data, size_t len, const char *name, uid_t uid, struct idmap *m);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The user's parent user namespace: under it lives everything that Lamina runs
+ *
+ *      user's session ── parent namespace: 0 = the user, 1… = the subordinate ids
+ *                          ├── monitors, overlay daemons, network processes, hand-made bridges
+ *                          └── one user namespace per container
+ */
+
+#include "base/err.h"
+#include "base/proc.h"
+
+#include <stdbool.h>
+
+struct userns {
+	int rundir_fd; /* of rundir_open(); -1: not entered */
+	bool single_id; /* no other id than the user's can be used */
+	struct proc_id self; /* this process as a member */
+};
+
+#define USERNS_INIT                                                                                \
+	{                                                                                          \
+		.rundir_fd = -1                                                                    \
+	}
+
+/**
+ * userns_enter() - make the calling process root of the parent namespace, and a member of it
+ *
+ * Joins the namespace if it exists; else makes it (with newuidmap and newgidmap, once), maps the
+ * user to 0 and all subordinate ids from 1 on.  Without subordinate ids, or where they cannot be
+ * used, it says so in one warning and maps the user alone.
+ *
+ * The process gets all capabilities in the namespace and a mount namespace of its own that belongs
+ * to it; files stay reachable as before.  A caller that is in the namespace already stays there.
+ * Only for processes with one thread.
+ *
+ * Return: 0, @ret is ended with userns_leave(); a negative errno with text and remedy where the
+ * machine forbids it.
+ */
+int userns_enter(struct userns *ret, struct err *err);
+
+/** userns_leave() - end the membership; the namespace itself ends with its last process */
+void userns_leave(struct userns *ns);
+
+/**
+ * userns_explain() - say which setting of this machine forbids user namespaces, if one does
+ * Return: @code, with a text and hint added to @err if a reason was found.
+ */
+int userns_explain(struct err *err, int code);
