@@ -10,7 +10,7 @@
 struct ovl_mount_opts {
 	bool read_only;
 	bool allow_other; /* needed wherever another id than the mounter's reads it */
-	const char *source; /* first column of /proc/mounts, e.g. "lamina" */
+	const char *source; /* first column of /proc/mounts, e.g. "lamina"; NULL: that */
 };
 
 /**
@@ -20,13 +20,21 @@ struct ovl_mount_opts {
  *
  * Needs CAP_SYS_ADMIN in the user namespace that owns the caller's mount namespace; ids in FUSE
  * requests are those of the caller's user namespace.
+ *
+ * Nothing may touch the mount before ovl_serve() runs, in whatever process: it would wait.
  */
 int ovl_mount_detached(
 	const struct ovl_mount_opts *o, int *ret_fuse, int *ret_mount, struct err *err);
+
+/** ovl_mount_attach() - put a detached mount on a directory; -EPERM, -ENOENT, -ENOTDIR */
+int ovl_mount_attach(int mount_fd, const char *mountpoint, struct err *err);
 
 /** ovl_mount_fusermount() - mount on a directory of an ordinary user by fusermount3 */
 int ovl_mount_fusermount(
 	const char *mountpoint, const struct ovl_mount_opts *o, int *ret_fuse, struct err *err);
 
-/** ovl_unmount() - umount2(2) where permitted, else fusermount3 -u */
+/** ovl_unmount() - umount2(2) where permitted, else fusermount3 -u; -EBUSY while it is in use */
 int ovl_unmount(const char *mountpoint, struct err *err);
+
+/** ovl_unmount_lazy() - the same, but open files keep working and the mount ends with the last */
+int ovl_unmount_lazy(const char *mountpoint, struct err *err);
