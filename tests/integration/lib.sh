@@ -24,7 +24,7 @@
 #
 # By hand:  tests/integration/FILE.sh [t_name…]     as an ordinary user
 #	LAMINA_BUILD=DIR	where the built programs are (default: build/ of this checkout)
-#	TEST_TIMEOUT=SECONDS	for one test (default 120); a file may set it before run_tests
+#	TEST_TIMEOUT=SECONDS	for one test (default 120); a file may set it behind this line
 #	TEST_KEEP=1		keep the directories of failed tests
 #	TEST_TRACE=1		print each command of a failed test
 
@@ -50,6 +50,8 @@ LAMINA_OVERLAY=${LAMINA_OVERLAY:-$LAMINA_BUILD/lamina-overlay}
 # Survives the run: big fixtures are made once (see fixture_cached).
 TEST_CACHE=${TEST_CACHE:-$LAMINA_BUILD/test-cache}
 TEST_TIMEOUT=${TEST_TIMEOUT:-120}
+# Sanitizers are slow: time limits of tests and of wait_for grow by this factor.
+TEST_SCALE=${TEST_SCALE:-1}
 export LAMINA LAMINA_OVERLAY LC_ALL=C.UTF-8
 unset CDPATH LAMINA_ROOT
 
@@ -127,7 +129,7 @@ assert_fails() {
 
 # wait_for 'COMMAND' [SECONDS]: until the shell command succeeds; fails the test when it never does
 wait_for() {
-	local end=$((SECONDS + ${2:-15}))
+	local end=$((SECONDS + ${2:-15} * TEST_SCALE))
 
 	until eval "$1"; do
 		[ "$SECONDS" -lt "$end" ] || FAIL_DEPTH=1 fail "never came true: $1"
@@ -286,9 +288,13 @@ remove_tree() {
 
 # Ends the test of the file 'pid' when its time is over; is killed before, normally.
 watchdog() {
-	sleep "$TEST_TIMEOUT"
+	sleep "$((TEST_TIMEOUT * TEST_SCALE))"
 	: > "$TEST_STATE/timeout"
 	kill -KILL "$(cat "$TEST_STATE/pid")"
+}
+
+sanitizers_log_to() {
+	export ASAN_OPTIONS=${ASAN_OPTIONS-}:log_path=$1 UBSAN_OPTIONS=${UBSAN_OPTIONS-}:log_path=$1
 }
 
 run_one() {
@@ -304,6 +310,7 @@ run_one() {
 		T=$dir
 		echo "$BASHPID" > "$TEST_STATE/pid"
 		export T LAMINA_ROOT=$dir/store XDG_RUNTIME_DIR=$dir/run HOME=$dir TMPDIR=$dir
+		[ -z "${TEST_SANITIZED-}" ] || sanitizers_log_to "$dir/sanitizer"
 		cd "$dir"
 		[ -z "${TEST_TRACE-}" ] || set -x
 		set -eu
@@ -314,6 +321,11 @@ run_one() {
 	wait "$dog" 2> /dev/null
 	kill_leftovers "$kept"
 	unmount_below "$dir"
+	# A daemon's report is a failure even if the test did not notice.
+	if compgen -G "$dir/sanitizer.*" > "$TEST_STATE/reports"; then
+		xargs cat < "$TEST_STATE/reports" >> "$TEST_STATE/log"
+		code=1
+	fi
 	return "$code"
 }
 
@@ -385,7 +397,7 @@ run_tests() {
 		code=$?
 		if [ -e "$TEST_STATE/timeout" ]; then
 			echo "not ok $n - $name"
-			echo "# no end within $TEST_TIMEOUT s"
+			echo "# no end within $((TEST_TIMEOUT * TEST_SCALE)) s"
 		elif [ "$code" = 0 ]; then
 			echo "ok $n - $name"
 		elif [ "$code" = 77 ] && [ -e "$TEST_STATE/skip" ]; then
