@@ -7,8 +7,13 @@
  * costs the same for ten entries and for a million.  Each accessor checks bounds and, at the first
  * touch of a block, its CRC; nothing is copied but the row that was asked for.
  *
+ * What callers can rely on, whatever the file holds: a row that is returned obeys doc/on-disk.md as
+ * far as it and what it refers to can tell; names are valid names; a directory in a directory has a
+ * greater row than that directory, so every descent ends.  idx_verify() checks the rest.
+ *
  * The store may lie on a filesystem that somebody truncates: a SIGBUS in the mapping is caught,
  * the page is replaced by zeros, the index is marked as broken, and every later call says -EIO.
+ * Threads that use an index must not block SIGBUS (overlay/mapping.h).
  *
  * Any thread, no locks.  All functions return 0 (or what they document) or: -EBADMSG for bytes that
  * contradict the format, -EIO for a file that changed underneath.
@@ -51,8 +56,11 @@ uint32_t idx_n_layers(const struct idx *x);
 
 /* ---- an image ---- */
 
-/** idx_inode() - copy a row; its type, counts and references are checked as far as the row alone
- * allows */
+/**
+ * idx_inode() - copy a row of the inode table; row 0 is the root, which is a directory
+ * The row is as doc/on-disk.md has it; names, targets and extents lie within their sections, and
+ * contiguous data within the layer's tar.
+ */
 int idx_inode(struct idx *x, uint32_t row, struct idx_inode *ret);
 
 /** idx_layer() - copy a row of the layer table */
@@ -72,25 +80,48 @@ struct idx_dirent {
 
 /**
  * idx_entry() - the @ordinal-th entry of a directory, in listing order
- * Return: 0; -ENOENT behind the last one.
+ * @dir: row of the directory
+ * Return: 0; -ENOENT behind the last one; -ENOTDIR.
  */
-int idx_entry(struct idx *x, const struct idx_inode *dir, uint32_t ordinal, struct idx_dirent *ret);
+int idx_entry(struct idx *x, uint32_t dir, uint32_t ordinal, struct idx_dirent *ret);
 
 /**
  * idx_lookup() - find a name in a directory by hash, O(log n)
- * @dir: a row of a directory, as idx_inode() gave it
- * Return: 0 with @ret filled; -ENOENT.
+ * @dir: row of the directory
+ * Return: 0 with @ret filled; -ENOENT; -ENOTDIR.
  */
-int idx_lookup(struct idx *x, const struct idx_inode *dir, const char *name, size_t len,
-	struct idx_dirent *ret);
+int idx_lookup(struct idx *x, uint32_t dir, const char *name, size_t len, struct idx_dirent *ret);
 
 /* ---- both kinds ---- */
 
-/** idx_string() - bytes of IDX_SEC_STRINGS, in the mapping, without a NUL, until idx_close() */
+/** idx_string() - bytes of IDX_SEC_STRINGS, in the mapping, holding no NUL, until idx_close() */
 int idx_string(struct idx *x, uint32_t off, uint32_t len, const char **ret);
 
 /** idx_extent() - copy a row of IDX_SEC_EXTENTS */
 int idx_extent(struct idx *x, uint64_t row, struct idx_extent *ret);
+
+/* Where the content of a regular file lies: the fields that inodes and members share. */
+struct idx_content {
+	uint64_t size; /* bytes, holes included */
+	uint64_t data;
+	uint32_t n_extents;
+	uint32_t layer; /* row of the layer table; 0 in the index of a layer */
+	uint64_t tar_size;
+};
+
+/** idx_inode_content() - of a regular file; -EINVAL for another type */
+int idx_inode_content(struct idx *x, const struct idx_inode *ino, struct idx_content *ret);
+int idx_member_content(struct idx *x, const struct idx_member *m, struct idx_content *ret);
+
+/**
+ * idx_map() - what lies at @off of a file: bytes of the tar or a hole
+ * @ret_pos: offset in the tar
+ * @ret_len: bytes from there on, or bytes of hole; never 0, never beyond the file's size
+ *
+ * Return: 1 for data, which lies within the tar; 0 for a hole; -ENXIO at or behind the end.
+ */
+int idx_map(struct idx *x, const struct idx_content *c, uint64_t off, uint64_t *ret_pos,
+	uint64_t *ret_len);
 
 /* An extended attribute in the mapping, until idx_close(). */
 struct idx_xattr {
@@ -110,5 +141,12 @@ int idx_xattr_next(struct idx *x, uint32_t off, uint64_t *cursor, struct idx_xat
 
 /* ---- a layer ---- */
 
-/** idx_member() - copy a row */
+/**
+ * idx_member() - copy a row
+ * Its path, and the path of a hard link's target, are clean: no leading, trailing or double slash,
+ * no ".", "..", or component above 255 bytes.
+ */
 int idx_member(struct idx *x, uint32_t row, struct idx_member *ret);
+
+/** idx_path_is_clean() - the rule for members' paths; "" is the root and clean.  Pure. */
+bool idx_path_is_clean(const char *path, size_t len);
