@@ -28,14 +28,6 @@
 #	TEST_KEEP=1		keep the directories of failed tests
 #	TEST_TRACE=1		print each command of a failed test
 
-# Processes that lose their parent become ours, so that none outlives its test.
-if [ -z "${TEST_SUBREAPER-}" ]; then
-	TEST_SUBREAPER=1 exec python3 -c 'import ctypes, os, sys
-ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
-os.execv("/bin/bash", ["bash"] + sys.argv[1:])' "$0" "$@"
-fi
-unset TEST_SUBREAPER
-
 if [ "$(id -u)" = 0 ] && [ -z "${TEST_AS_ROOT-}" ]; then
 	echo "Bail out! integration tests run as an ordinary user; 'scripts/test' sets one up"
 	exit 1
@@ -207,7 +199,7 @@ fixture_cached() {
 			[ ! -d "$dir" ] || exit 0
 			tmp=$(mktemp -d "$TEST_CACHE/tmp.XXXXXX")
 			if ! "$2" "$tmp" >&2 9>&-; then
-				remove_tree "$tmp"
+				chmod -R u+rwX "$tmp" && rm -rf "$tmp"
 				exit 1
 			fi
 			mv "$tmp" "$dir"
@@ -228,194 +220,38 @@ umount_overlay() {
 	wait_for "! mountpoint -q '$1'"
 }
 
-# --- the runner -------------------------------------------------------------------------------
+# --- the runner (runner.py does the work) ------------------------------------------------------
 
-# All processes below this one, those in namespaces included, one pid a line
-descendants() {
-	ps -e -o pid=,ppid= | awk -v top="$TEST_MAIN" -v self="$BASHPID" '
-		{ kids[$2] = kids[$2] " " $1 }
-		function walk(p,    n, a, i) {
-			n = split(kids[p], a, " ")
-			for (i = 1; i <= n; i++)
-				if (a[i] != self) {
-					print a[i]
-					walk(a[i])
-				}
-		}
-		END { walk(top) }'
-}
-
-# kill_leftovers KEPT: end what descends from us and is not in the list of pids KEPT
-kill_leftovers() {
-	local pid left end=$((SECONDS + 10))
-
-	while :; do
-		left=
-		for pid in $(descendants); do
-			case " $1 " in
-			*" $pid "*) continue ;;
-			esac
-			# ps, awk and the like of this very listing are gone again by now
-			kill -KILL "$pid" 2> /dev/null && left=1
-		done
-		[ -n "$left" ] && [ "$SECONDS" -lt "$end" ] || return 0
-		sleep 0.02
-	done
-}
-
-unmount_below() {
-	local line
-
-	# The deepest first; the table escapes blanks as \040.
-	awk -v d="$1/" 'index($2 "/", d) == 1 { print $2 }' /proc/self/mounts | sort -r |
-		while IFS= read -r line; do
-			line=$(printf '%b' "$line")
-			fusermount3 -u -z "$line" 2> /dev/null || umount -l "$line" 2> /dev/null || :
-		done
-}
-
-# remove_tree DIR: also files of subordinate ids and directories without permission
-remove_tree() {
-	rm -rf -- "$1" 2> /dev/null && return
-	chmod -R u+rwX -- "$1" 2> /dev/null
-	rm -rf -- "$1" 2> /dev/null && return
-	if have_subids; then
-		unshare --user --map-root-user --map-auto rm -rf -- "$1"
-	else
-		rm -rf -- "$1"
-	fi
-}
-
-# Ends the test of the file 'pid' when its time is over; is killed before, normally.
-watchdog() {
-	sleep "$((TEST_TIMEOUT * TEST_SCALE))"
-	: > "$TEST_STATE/timeout"
-	kill -KILL "$(cat "$TEST_STATE/pid")"
-}
-
-sanitizers_log_to() {
-	export ASAN_OPTIONS=${ASAN_OPTIONS-}:log_path=$1 UBSAN_OPTIONS=${UBSAN_OPTIONS-}:log_path=$1
-}
-
-run_one() {
-	local name=$1 dir=$2 code kept dog
-
-	rm -f "$TEST_STATE"/{skip,timeout}
-	kept=" $(descendants | tr '\n' ' ')"
-	mkdir -p "$dir/run"
-	chmod 700 "$dir/run"
-	watchdog > /dev/null 2>&1 &
-	dog=$!
-	{ (
-		T=$dir
-		echo "$BASHPID" > "$TEST_STATE/pid"
-		export T LAMINA_ROOT=$dir/store XDG_RUNTIME_DIR=$dir/run HOME=$dir TMPDIR=$dir
-		[ -z "${TEST_SANITIZED-}" ] || sanitizers_log_to "$dir/sanitizer"
-		cd "$dir"
-		[ -z "${TEST_TRACE-}" ] || set -x
-		set -eu
-		"$name"
-	) > "$TEST_STATE/log" 2>&1 < /dev/null; } 2> /dev/null
-	code=$?
-	kill "$dog" 2> /dev/null
-	wait "$dog" 2> /dev/null
-	kill_leftovers "$kept"
-	unmount_below "$dir"
-	# A daemon's report is a failure even if the test did not notice.
-	if compgen -G "$dir/sanitizer.*" > "$TEST_STATE/reports"; then
-		xargs cat < "$TEST_STATE/reports" >> "$TEST_STATE/log"
-		code=1
-	fi
-	return "$code"
-}
-
-show_log() {
-	[ "$(wc -l < "$TEST_STATE/log")" -le 200 ] || echo "# (the last 200 lines)"
-	tail -n 200 "$TEST_STATE/log" | tr -d '\000' | sed 's/^/# /'
-}
-
-run_setup() {
-	local code=0
-
-	mkdir -p "$FILE_DIR/run"
-	chmod 700 "$FILE_DIR/run"
-	declare -F setup_file > /dev/null || return 0
-	(
-		export LAMINA_ROOT=$FILE_DIR/store XDG_RUNTIME_DIR=$FILE_DIR/run
-		cd "$FILE_DIR"
-		set -eu
-		setup_file
-		declare -p "${!FIX_@}" 2> /dev/null |
-			sed 's/^declare --*/declare -g/' > "$TEST_STATE/fix"
-	) > "$TEST_STATE/log" 2>&1 < /dev/null
-	code=$?
-	[ "$code" != 77 ] || {
-		echo "1..0 # SKIP $(cat "$TEST_STATE/skip")"
-		exit 0
-	}
-	[ "$code" = 0 ] || {
-		echo "1..1"
-		echo "not ok 1 - setup_file"
-		show_log
-		exit 1
-	}
-	# shellcheck source=/dev/null
-	. "$TEST_STATE/fix"
-}
-
-end_run() {
-	trap - EXIT
-	kill_leftovers ""
-	unmount_below "$TEST_TOP"
-	[ -n "${TEST_KEPT-}" ] || remove_tree "$TEST_TOP"
-}
-
-# In the order of the file; a function that only a quoted text defines is not one
-list_tests() {
+# The functions that the file defines, in its order; one that only a quoted text defines is none
+list_functions() {
 	local name
 
-	sed -n 's/^\(t_[A-Za-z0-9_]*\) *().*/\1/p' "$TEST_FILE" | while read -r name; do
+	sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\) *().*/\1/p' "$TEST_FILE" | while read -r name; do
 		declare -F "$name" || :
 	done
 }
 
 run_tests() {
-	local n=0 failed=0 name code list
+	local functions
 
-	set +eu
-	TEST_MAIN=$$
-	TEST_TOP=$(mktemp -d "${TMPDIR:-/tmp}/lt.XXXXXX") || exit 1
-	TEST_STATE=$TEST_TOP/state FILE_DIR=$TEST_TOP/file
-	mkdir -p "$TEST_STATE"
-	trap end_run EXIT
-	trap 'exit 130' INT TERM HUP
-	list=${TEST_ARGS:-$(list_tests)}
-	run_setup
-	for name in $list; do
-		n=$((n + 1))
-		run_one "$name" "$TEST_TOP/$n"
-		code=$?
-		if [ -e "$TEST_STATE/timeout" ]; then
-			echo "not ok $n - $name"
-			echo "# no end within $((TEST_TIMEOUT * TEST_SCALE)) s"
-		elif [ "$code" = 0 ]; then
-			echo "ok $n - $name"
-		elif [ "$code" = 77 ] && [ -e "$TEST_STATE/skip" ]; then
-			echo "ok $n - $name # SKIP $(cat "$TEST_STATE/skip")"
-			code=0
-		else
-			echo "not ok $n - $name"
-			[ "$code" = 1 ] || echo "# exit status $code"
-		fi
-		if [ "$code" != 0 ]; then
-			failed=1
-			show_log
-			[ -z "${TEST_KEEP-}" ] || { TEST_KEPT=1; echo "# kept: $TEST_TOP/$n"; continue; }
-		fi
-		remove_tree "$TEST_TOP/$n" 2>&1 | sed 's/^/# /'
-	done
-	echo "1..$n"
-	exit "$failed"
+	if [ -z "${TEST_FUNCTION-}" ]; then
+		export TEST_TIMEOUT TEST_SCALE TEST_CACHE LAMINA_BUILD
+		mapfile -t functions < <(list_functions)
+		exec "$TEST_DIR/runner.py" "$TEST_FILE" "${functions[@]}" -- "${TEST_ARGS[@]}"
+	fi
+	# The runner has started this shell for one function.
+	# shellcheck source=/dev/null
+	[ "$TEST_FUNCTION" = setup_file ] || [ ! -e "$TEST_STATE/fix" ] || . "$TEST_STATE/fix"
+	local function=$TEST_FUNCTION
+	unset TEST_FUNCTION
+	[ -z "${TEST_TRACE-}" ] || set -x
+	set -eu
+	"$function"
+	if [ "$function" = setup_file ]; then
+		declare -p "${!FIX_@}" 2> /dev/null |
+			sed 's/^declare --*/declare -g/' > "$TEST_STATE/fix"
+	fi
+	exit 0
 }
 
-TEST_ARGS=$*
+TEST_ARGS=("$@")
