@@ -75,3 +75,43 @@ struct sec_profile {
 	const struct sec_rule *rules;
 	size_t n_rules;
 };
+
+/* A compiled filter: as seccomp(2) takes it. */
+struct sec_filter {
+	struct sock_filter *insns; /* owned; NULL: nothing to load */
+	unsigned short n;
+	unsigned int kernel_flags; /* SECCOMP_FILTER_FLAG_… */
+};
+
+/**
+ * sec_compile() - make a BPF program of a profile
+ * @p:   borrowed
+ * @ret: ended with sec_filter_done()
+ *
+ * System calls and rules that an architecture lacks are skipped, as the specification asks; rules
+ * that repeat the default action are too.  If one rule tests an argument twice, each test becomes
+ * a rule of its own, as other runtimes do.
+ *
+ * Return: 0; -EINVAL for an unknown architecture or a rule that libseccomp refuses; -E2BIG if the
+ * program is larger than the kernel takes; -ENOMEM.
+ */
+int sec_compile(const struct sec_profile *p, struct sec_filter *ret, struct err *err);
+
+void sec_filter_done(struct sec_filter *f);
+
+/**
+ * sec_load() - put the calling thread under a filter
+ *
+ * One system call: no allocation, no locks.  The caller has CAP_SYS_ADMIN in its user namespace or
+ * no_new_privs.
+ *
+ * Return: with a profile that has SEC_NOTIFY, the listener's fd, owned by the caller; else 0; or a
+ * negative errno.
+ */
+int sec_load(const struct sec_filter *f);
+
+static inline void cleanup_sec_filter(struct sec_filter *f)
+{
+	sec_filter_done(f);
+}
+#define auto_sec_filter __attribute__((cleanup(cleanup_sec_filter))) struct sec_filter
