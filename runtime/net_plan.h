@@ -32,7 +32,7 @@ struct net_forward {
 };
 
 struct net_slirp_opts {
-	const char *cidr; /* IPv4, prefix 1..25; NULL: 10.0.2.0/24 */
+	const char *cidr; /* IPv4, prefix 8..25; NULL: 10.0.2.0/24 */
 	unsigned mtu; /* of the interface; 0: NET_MTU_DEFAULT */
 	const char *tapname; /* NULL: tap0 */
 	const char *mac; /* of the tap, "02:…"; NULL: the kernel's choice */
@@ -61,7 +61,7 @@ enum net_slirp_flags {
 		1 << 0, /* plain frames, as on kernels without offload (tests, comparison) */
 };
 
-/* A forward with its addresses parsed. */
+/* One end of a forward. */
 struct net_endpoint {
 	union {
 		struct sockaddr sa;
@@ -87,7 +87,7 @@ struct net_plan {
 
 /**
  * net_plan_make() - all addresses of a network
- * @opts: borrowed; only cidr, mtu, mac, enable_ipv6, tapname, dns and forwards are looked at
+ * @opts: borrowed; only what concerns fds and behaviour is not looked at
  *
  * Checks them all, so an error of the user is told before anything is started.
  *

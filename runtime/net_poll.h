@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * A set of polled fds whose members are named anew at each turn, kept in one epoll
+ *
+ * libslirp says before each sleep which fds it cares for, and for what.  Only differences to
+ * the turn before become system calls, so thousands of quiet sockets cost none.
+ *
+ *      net_poll_begin(); net_poll_want() for each fd; net_poll_wait(); net_poll_events() …
+ *
+ * Besides them stand watches: fds that are polled until they are removed, each with a function.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef void (*net_poll_fn)(void *ctx, int fd, uint32_t events);
+
+struct net_poll_fd {
+	uint32_t registered; /* events in the epoll; 0: it is not in there */
+	uint32_t fired; /* events of the last wait */
+	uint32_t turn; /* when it was last wanted */
+	size_t slot; /* in wanted[], if registered and not a watch */
+	uint32_t tag; /* the owner's, 0 until set */
+	net_poll_fn fn; /* NULL: not a watch */
+	void *ctx;
+};
+
+struct net_poll {
+	int epfd;
+	uint32_t turn;
+	struct net_poll_fd *fds; /* indexed by fd */
+	size_t n_fds;
+	int *wanted; /* fds in the epoll that are not watches */
+	size_t n_wanted, room_wanted;
+	int *fired;
+	size_t n_fired;
+};
+
+int net_poll_init(struct net_poll *p);
+void net_poll_done(struct net_poll *p);
+
+/** net_poll_watch() - call @fn at each @events (EPOLL…) of @fd; 0 or a negative errno */
+int net_poll_watch(struct net_poll *p, int fd, uint32_t events, net_poll_fn fn, void *ctx);
+
+/** net_poll_begin() - start naming the fds of this turn */
+void net_poll_begin(struct net_poll *p);
+
+/** net_poll_want() - poll @fd in this turn; 0, -ENOMEM or an error of epoll_ctl(2) */
+int net_poll_want(struct net_poll *p, int fd, uint32_t events);
+
+/**
+ * net_poll_wait() - sleep, then call the functions of the watches that fired
+ * @timeout_ms: -1: for ever
+ * Return: 0 or more events happened; -EINTR after a signal; another negative errno.
+ */
+int net_poll_wait(struct net_poll *p, int timeout_ms);
+
+/** net_poll_events() - what happened on a wanted fd since it was last named */
+uint32_t net_poll_events(const struct net_poll *p, int fd);
+
+/** net_poll_set_tag() - keep a number beside a fd until it is forgotten; 0 or -ENOMEM */
+int net_poll_set_tag(struct net_poll *p, int fd, uint32_t tag);
+
+/** net_poll_tag() - that number; 0 if none was set */
+uint32_t net_poll_tag(const struct net_poll *p, int fd);
+
+/** net_poll_forget() - @fd is about to be closed, or its watch ends */
+void net_poll_forget(struct net_poll *p, int fd);
