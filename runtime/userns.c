@@ -269,6 +269,53 @@ static int write_map(pid_t pid, const char *name, const struct idmap *m)
 	return write_proc(pid, name, text.data ? text.data : "");
 }
 
+/* The ids of this namespace as they are. */
+static int identity_map(const char *map_path, struct idmap *ret)
+{
+	auto_fd fd = open(map_path, O_RDONLY | O_CLOEXEC);
+	auto_free char *text = NULL;
+	char *rest, *line;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = fd_read_file(fd, LIMIT_MAP_BYTES, &text, NULL);
+	if (r < 0)
+		return r;
+	rest = text;
+	while ((line = strsep(&rest, "\n")) && *line) {
+		unsigned int inside, outside, n;
+
+		if (sscanf(line, "%u %u %u", &inside, &outside, &n) != 3)
+			return -EBADMSG;
+		r = idmap_add(ret, inside, inside, n);
+		if (r < 0)
+			return r;
+	}
+	return ret->n > 0 ? 0 : -EBADMSG;
+}
+
+int userns_write_maps(pid_t pid, const struct idmap *uids, const struct idmap *gids)
+{
+	const struct {
+		const char *name, *own;
+		const struct idmap *given;
+	} maps[] = { { "uid_map", "/proc/self/uid_map", uids },
+		{ "gid_map", "/proc/self/gid_map", gids } };
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(maps); i++) {
+		struct idmap own = { 0 };
+
+		if (maps[i].given->n == 0)
+			r = identity_map(maps[i].own, &own);
+		if (r >= 0)
+			r = write_map(pid, maps[i].name, own.n ? &own : maps[i].given);
+		idmap_done(&own);
+	}
+	return r;
+}
+
 static int start_helper(struct proc_run *ret, const char *program, pid_t pid, const struct idmap *m)
 {
 	auto_strv argv = { 0 };
@@ -359,32 +406,6 @@ static int make_namespace(const struct maps *m, bool deny_setgroups, struct err 
 	}
 	end_holder(pid, hold);
 	return r;
-}
-
-/* Root that may: the ids of this namespace as they are. */
-static int identity_map(const char *map_path, struct idmap *ret)
-{
-	auto_fd fd = open(map_path, O_RDONLY | O_CLOEXEC);
-	auto_free char *text = NULL;
-	char *rest, *line;
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	r = fd_read_file(fd, LIMIT_MAP_BYTES, &text, NULL);
-	if (r < 0)
-		return r;
-	rest = text;
-	while ((line = strsep(&rest, "\n")) && *line) {
-		unsigned int inside, outside, n;
-
-		if (sscanf(line, "%u %u %u", &inside, &outside, &n) != 3)
-			return -EBADMSG;
-		r = idmap_add(ret, inside, inside, n);
-		if (r < 0)
-			return r;
-	}
-	return ret->n > 0 ? 0 : -EBADMSG;
 }
 
 /* Add the ranges that /etc/subuid or /etc/subgid gives the user, from id 1 on. */

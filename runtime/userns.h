@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/proc.h"
+#include "overlay/idmap.h"
 
 #include <stdbool.h>
 
@@ -42,6 +43,13 @@ int userns_enter(struct userns *ret, struct err *err);
 
 /** userns_leave() - end the membership; the namespace itself ends with its last process */
 void userns_leave(struct userns *ns);
+
+/**
+ * userns_write_maps() - map ids into a new user namespace below the caller's
+ * @pid:        a process in it
+ * @uids, @gids: outside ids are the caller's; an empty one maps all ids that the caller has
+ */
+int userns_write_maps(pid_t pid, const struct idmap *uids, const struct idmap *gids);
 
 /**
  * userns_explain() - say which setting of this machine forbids user namespaces, if one does

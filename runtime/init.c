@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside the container's first process
+ *
+ * It is a copy of the monitor, alone in its namespaces, and becomes the program at the end.  What
+ * fails is told to the monitor; nothing is printed here.  From the pivot on all paths are the
+ * image's, and the monitor's fds are closed before any of them is looked at, so that a path
+ * through /proc/self/fd finds nothing of the host.
+ */
+#include "runtime/init.h"
+
+#include "base/at.h"
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "runtime/caps_apply.h"
+#include "runtime/inroot.h"
+#include "runtime/spec_check.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <net/if.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#define LIMIT_KEPT_FDS 8192
+#define DEFAULT_PATH   "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/*
+ * The signal is forgotten at each change of user, so this is called again after these.  The
+ * monitor may have died just before: then its end of the socket is closed.
+ */
+int init_die_with_monitor(struct stage *st, struct err *err)
+{
+	struct pollfd p = { .fd = st->sock, .events = 0 };
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return err_set(err, -errno, "cannot ask for a death signal");
+	if (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)))
+		_exit(STAGE_EXIT_FAILED);
+	return 0;
+}
+
+/* ---- fds ---- */
+
+struct fd_set_list {
+	int v[LIMIT_KEPT_FDS];
+	size_t n;
+};
+
+static void keep(struct fd_set_list *l, int fd)
+{
+	if (fd > STDERR_FILENO && l->n < LIMIT_KEPT_FDS)
+		l->v[l->n++] = fd;
+}
+
+static int compare_ints(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+int init_close_others(struct stage *st, struct err *err)
+{
+	static struct fd_set_list l; /* too large for the stack; this process has one thread */
+	unsigned int from = STDERR_FILENO + 1;
+	const struct rootfs *rf = &st->rootfs;
+
+	if (st->spec->n_mounts + st->spec->n_devices + 32 > LIMIT_KEPT_FDS)
+		return err_set(err, -E2BIG, "mounts and devices");
+	keep(&l, st->sock);
+	keep(&l, rf->root_fd);
+	for (int i = 0; i < 3; i++)
+		keep(&l, st->stdio[i]);
+	for (size_t i = 0; i < ROOTFS_N_NODES; i++)
+		keep(&l, rf->node_fds[i]);
+	for (size_t i = 0; i < st->spec->n_mounts; i++)
+		keep(&l, rf->mounts[i].fd);
+	for (size_t i = 0; i < st->spec->n_devices; i++)
+		keep(&l, rf->device_fds[i]);
+	qsort(l.v, l.n, sizeof(l.v[0]), compare_ints);
+	for (size_t i = 0; i < l.n; i++) {
+		unsigned int fd = (unsigned int)l.v[i];
+
+		if (fd > from && close_range(from, fd - 1, 0) < 0)
+			return err_set(err, -errno, "cannot close files");
+		from = fd + 1;
+	}
+	return close_range(from, UINT_MAX, 0) < 0 ? err_set(err, -errno, "cannot close files") : 0;
+}
+
+/* ---- namespaces ---- */
+
+/* The monitor is 0 of the parent namespace; who that is here depends on the map. */
+int init_become_root(struct stage *st, struct err *err)
+{
+	if (setresgid(0, 0, 0) < 0 && errno != EINVAL)
+		return err_set(err, -errno, "cannot become root of the container");
+	if (setresuid(0, 0, 0) < 0 && errno != EINVAL)
+		return err_set(err, -errno, "cannot become root of the container");
+	return init_die_with_monitor(st, err);
+}
+
+int init_new_session(struct stage *st, struct err *err)
+{
+	sigset_t none;
+
+	/* The monitor blocks and ignores signals; the program starts with none of that. */
+	for (int sig = 1; sig < NSIG; sig++)
+		(void)signal(sig, SIG_DFL);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	return setsid() < 0 ? err_set(err, -errno, "cannot make a session") : 0;
+}
+
+int init_set_names(struct stage *st, struct err *err)
+{
+	const struct spec *s = st->spec;
+
+	if (!s->ns[SPEC_NS_UTS].on)
+		return 0;
+	if (s->hostname && sethostname(s->hostname, strlen(s->hostname)) < 0)
+		return err_set(err, -errno, "cannot set the host name '%s'", s->hostname);
+	if (s->domainname && setdomainname(s->domainname, strlen(s->domainname)) < 0)
+		return err_set(err, -errno, "cannot set the domain name '%s'", s->domainname);
+	return 0;
+}
+
+int init_loopback_up(struct stage *st, struct err *err)
+{
+	struct ifreq ifr = { .ifr_name = "lo" };
+	auto_fd fd = -1;
+
+	if (!st->spec->ns[SPEC_NS_NET].on)
+		return 0;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_set(err, -errno, "cannot make a socket");
+	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
+	return ioctl(fd, SIOCSIFFLAGS, &ifr) < 0 ? err_set(err, -errno, "cannot bring up 'lo'") : 0;
+}
+
+/* ---- terminal and kernel settings ---- */
+
+int init_console(struct stage *st, struct err *err)
+{
+	if (!st->spec->process->terminal)
+		return 0;
+	return rootfs_console(&st->rootfs, &st->pty_fd, &st->slave_fd, err);
+}
+
+static int write_in_proc(const struct stage *st, const char *path, const char *text)
+{
+	auto_fd fd = -1;
+
+	if (st->rootfs.proc_fd < 0)
+		return -ENOENT;
+	fd = at_open(st->rootfs.proc_fd, path, O_WRONLY, 0);
+	return fd < 0 ? fd : fd_write_all(fd, text, strlen(text));
+}
+
+int init_sysctls(struct stage *st, struct err *err)
+{
+	const struct spec_pairs *all = &st->spec->sysctl;
+
+	for (size_t i = 0; i < all->n; i++) {
+		char path[4 + LIMIT_SYSCTL_PATH + 1] = "sys/";
+		int r;
+
+		r = spec_sysctl_path(all->v[i].key, path + 4);
+		if (r >= 0)
+			r = write_in_proc(st, path, all->v[i].value);
+		if (r < 0)
+			return err_set(
+				err, r, "cannot set '%s' to '%s'", all->v[i].key, all->v[i].value);
+	}
+	return 0;
+}
+
+/* ---- the program ---- */
+
+static const char *env_value(const struct spec_process *p, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (size_t i = p->env.n; i-- > 0;)
+		if (strncmp(p->env.v[i], name, len) == 0 && p->env.v[i][len] == '=')
+			return p->env.v[i] + len + 1;
+	return NULL;
+}
+
+/* 0 if @path can be executed as far as root can tell. */
+static int check_program(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	return access(path, X_OK) < 0 ? -errno : 0;
+}
+
+static int search_path(struct stage *st, const char *name, const char *dirs)
+{
+	int ret = -ENOENT;
+
+	while (*dirs) {
+		size_t len = strcspn(dirs, ":");
+		int n = snprintf(st->program, sizeof(st->program), "%.*s/%s", (int)len, dirs, name);
+		int r;
+
+		if (len > 0 && dirs[0] == '/' && n > 0 && (size_t)n < sizeof(st->program)) {
+			r = check_program(st->program);
+			if (r == 0)
+				return 0;
+			if (r == -EACCES)
+				ret = r;
+		}
+		dirs += len + (dirs[len] == ':');
+	}
+	return ret;
+}
+
+static int program_failed(struct stage *st, int code, const char *what, struct err *err)
+{
+	bool missing = code == -ENOENT || code == -ENOTDIR;
+
+	st->exit_code = missing ? STAGE_EXIT_NOT_FOUND : STAGE_EXIT_CANNOT_RUN;
+	return err_set(err, code, "%s", what);
+}
+
+int init_find_program(struct stage *st, struct err *err)
+{
+	const struct spec_process *p = st->spec->process;
+	const char *name = p->args.n ? p->args.v[0] : "";
+	const char *dirs = env_value(p, "PATH");
+	char what[256];
+	int r, n;
+
+	if (strchr(name, '/')) {
+		/* The working directory is set already, so relative paths mean what they will. */
+		n = snprintf(st->program, sizeof(st->program), "%s", name);
+		r = (size_t)n < sizeof(st->program) ? check_program(name) : -ENAMETOOLONG;
+		snprintf(what, sizeof(what), "cannot run '%s'", name);
+	} else {
+		r = *name ? search_path(st, name, dirs ? dirs : DEFAULT_PATH) : -ENOENT;
+		snprintf(what, sizeof(what), "executable file '%s' not found in $PATH", name);
+		if (r == -EACCES)
+			snprintf(what, sizeof(what), "cannot run '%s'", name);
+	}
+	return r < 0 ? program_failed(st, r, what, err) : 0;
+}
+
+int init_limits(struct stage *st, struct err *err)
+{
+	const struct spec_process *p = st->spec->process;
+	char text[16];
+	int r;
+
+	for (size_t i = 0; i < p->n_rlimits; i++) {
+		struct rlimit rl = { (rlim_t)p->rlimits[i].soft, (rlim_t)p->rlimits[i].hard };
+
+		if (setrlimit((__rlimit_resource_t)p->rlimits[i].resource, &rl) < 0)
+			return err_set(err, -errno, "cannot set %s", p->rlimits[i].name);
+	}
+	if (p->oom_score_adj.set) {
+		snprintf(text, sizeof(text), "%d", (int)p->oom_score_adj.v);
+		r = write_in_proc(st, "self/oom_score_adj", text);
+		if (r < 0)
+			return err_set(err, r, "cannot set the OOM score");
+	}
+	if (p->io_priority.set && syscall(SYS_ioprio_set, 1, 0, (int)p->io_priority.v) < 0)
+		return err_set(err, -errno, "cannot set the I/O priority");
+	if (st->spec->personality.set && personality((unsigned long)st->spec->personality.v) < 0)
+		return err_set(err, -errno, "cannot set the personality");
+	return 0;
+}
+
+int init_streams(struct stage *st, struct err *err)
+{
+	auto_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (st->slave_fd >= 0 && ioctl(st->slave_fd, TIOCSCTTY, 0) < 0)
+		return err_set(err, -errno, "cannot take the terminal");
+	for (int i = 0; i < 3; i++) {
+		int from = st->slave_fd >= 0   ? st->slave_fd
+			   : st->stdio[i] >= 0 ? st->stdio[i]
+					       : null;
+
+		if (from != i && dup2(from, i) < 0)
+			return err_set(err, -errno, "cannot set up standard stream %d", i);
+	}
+	return 0;
+}
+
+/* ---- rights ---- */
+
+/* Without no_new_privs a filter needs a capability, so it comes before they are given up. */
+int init_filter_early(struct stage *st, struct err *err)
+{
+	int r = 0;
+
+	if (st->filter && !st->spec->process->no_new_privs)
+		r = sec_load(st->filter);
+	return r < 0 ? err_set(err, r, "cannot load the seccomp filter") : 0;
+}
+
+int init_filter_late(struct stage *st, struct err *err)
+{
+	int r;
+
+	if (!st->spec->process->no_new_privs)
+		return 0;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_set(err, -errno, "cannot set no_new_privs");
+	r = st->filter ? sec_load(st->filter) : 0;
+	return r < 0 ? err_set(err, r, "cannot load the seccomp filter") : 0;
+}
+
+static int set_ids(const struct stage *st, struct err *err)
+{
+	const struct spec_user *u = &st->spec->process->user;
+
+	/* A namespace of one id has no other groups, and the kernel forbids changing them. */
+	if (!st->setgroups_denied && setgroups(u->n_gids, u->gids) < 0)
+		return err_set(err, -errno, "cannot set the supplementary groups");
+	if (setresgid(u->gid, u->gid, u->gid) < 0)
+		return err_set(err, -errno, "group %u has no number outside the container", u->gid);
+	if (setresuid(u->uid, u->uid, u->uid) < 0)
+		return err_set(err, -errno, "user %u has no number outside the container", u->uid);
+	return 0;
+}
+
+int init_change_user(struct stage *st, struct err *err)
+{
+	const struct spec_process *p = st->spec->process;
+	int r;
+
+	r = caps_drop_bounding(p->caps.set ? p->caps.bounding : 0);
+	if (r < 0)
+		return err_set(err, r, "cannot drop capabilities");
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return err_set(err, -errno, "cannot keep capabilities");
+	r = set_ids(st, err);
+	if (r < 0)
+		return r;
+	r = caps_apply(&p->caps);
+	if (r < 0)
+		return err_set(err, r, "cannot set capabilities");
+	(void)umask(p->user.umask.set ? (mode_t)p->user.umask.v : 0022);
+	return init_die_with_monitor(st, err);
+}
+
+/* By an fd that no magic link led to: /proc/self/fd/N is no working directory. */
+int init_work_dir(struct stage *st, struct err *err)
+{
+	const char *cwd = st->spec->process->cwd;
+	auto_fd fd = inroot_open_dir(st->rootfs.root_fd, cwd);
+	char here[PATH_MAX];
+
+	if (fd < 0 || fchdir(fd) < 0)
+		return err_set(
+			err, fd < 0 ? fd : -errno, "cannot enter the working directory '%s'", cwd);
+	if (syscall(SYS_getcwd, here, sizeof(here)) < 0 || here[0] != '/')
+		return err_say(err, -EPERM, "the working directory '%s' is outside", cwd);
+	return 0;
+}
+
+int init_exec(struct stage *st, struct err *err)
+{
+	const struct spec_process *p = st->spec->process;
+	static const char *const no_env[] = { NULL };
+	char what[256];
+
+	if (close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0)
+		return err_set(err, -errno, "cannot close files");
+	(void)execve(st->program, (char *const *)p->args.v,
+		(char *const *)(p->env.v ? p->env.v : (const char **)no_env));
+	snprintf(what, sizeof(what), "cannot run '%s'", p->args.v[0]);
+	return program_failed(st, -errno, what, err);
+}

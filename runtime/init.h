@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Steps inside the container's first process, before it becomes the program
+ *
+ * Each takes the stage and fails with a text for the monitor.  Order and meaning: runtime/stage.c.
+ */
+
+#include "runtime/stage.h"
+
+int init_die_with_monitor(struct stage *st, struct err *err);
+int init_close_others(struct stage *st, struct err *err);
+int init_become_root(struct stage *st, struct err *err);
+int init_new_session(struct stage *st, struct err *err);
+int init_set_names(struct stage *st, struct err *err);
+int init_loopback_up(struct stage *st, struct err *err);
+int init_console(struct stage *st, struct err *err);
+int init_sysctls(struct stage *st, struct err *err);
+int init_find_program(struct stage *st, struct err *err);
+int init_limits(struct stage *st, struct err *err);
+int init_streams(struct stage *st, struct err *err);
+int init_filter_early(struct stage *st, struct err *err);
+int init_change_user(struct stage *st, struct err *err);
+int init_work_dir(struct stage *st, struct err *err);
+int init_filter_late(struct stage *st, struct err *err);
+int init_exec(struct stage *st, struct err *err);

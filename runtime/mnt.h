@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The mount API on fds: each mount is made detached, prepared, then moved to a place that is an fd.
+ */
+
+#include "runtime/mountopt.h"
+
+#include <stdint.h>
+
+/**
+ * mnt_make_fs() - a new instance of a filesystem, mounted nowhere yet
+ * @type:  "proc", "tmpfs", …
+ * @data:  "key=value,flag,…" for the filesystem; NULL: none.  Values hold no comma
+ * @attrs: MOUNT_ATTR_…
+ *
+ * Return: the detached mount, owned by the caller, or a negative errno.
+ */
+int mnt_make_fs(const char *type, const char *data, uint64_t attrs);
+
+/**
+ * mnt_clone() - a detached copy of what is at a place
+ * @flags: of open_tree(2) besides OPEN_TREE_CLONE: AT_RECURSIVE, AT_EMPTY_PATH, …
+ */
+int mnt_clone(int dirfd, const char *path, unsigned int flags);
+
+/** mnt_attach() - put a detached mount on a place; @place_fd may be an O_PATH fd of a file */
+int mnt_attach(int mount_fd, int place_fd);
+
+/** mnt_set_attrs() - MOUNT_ATTR_… of a mount; @flags: 0 or AT_RECURSIVE */
+int mnt_set_attrs(int mount_fd, uint64_t set, uint64_t clear, unsigned int flags);
+
+/** mnt_set_propagation() - @propagation: MS_PRIVATE, …, maybe with MS_REC */
+int mnt_set_propagation(int mount_fd, unsigned long propagation);

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * /dev of a container: nodes bound from the host (no user namespace may make any), links, console
+ *
+ * /dev may be a tmpfs of the spec, a directory of the image, or bound from the host; what is there
+ * already and is the right device stays.
+ */
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "runtime/inroot.h"
+#include "runtime/mnt.h"
+#include "runtime/rootfs.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <termios.h>
+
+static const char *const node_names[ROOTFS_N_NODES] = { "/dev/null", "/dev/zero", "/dev/full",
+	"/dev/random", "/dev/urandom", "/dev/tty" };
+
+static int place_node(struct rootfs *rf, const char *path, int node_fd)
+{
+	auto_fd place = inroot_open_file(rf->root_fd, path);
+	struct stat want, is;
+
+	if (place < 0)
+		return place;
+	if (fstat(node_fd, &want) < 0 || fstat(place, &is) < 0)
+		return -errno;
+	if ((is.st_mode & S_IFMT) == (want.st_mode & S_IFMT) && is.st_rdev == want.st_rdev)
+		return 0;
+	return mnt_attach(node_fd, place);
+}
+
+static int place_fifo(struct rootfs *rf, const struct spec_device *d)
+{
+	auto_free char *parent = strdup(d->path);
+	auto_fd dirfd = -1;
+	char *slash;
+
+	if (!parent)
+		return -ENOMEM;
+	slash = strrchr(parent, '/');
+	if (!slash || !slash[1])
+		return -EINVAL;
+	*slash = '\0';
+	dirfd = inroot_open_dir(rf->root_fd, parent);
+	if (dirfd < 0)
+		return dirfd;
+	if (mkfifoat(dirfd, slash + 1, d->mode.set ? (mode_t)d->mode.v : 0666) < 0 &&
+		errno != EEXIST)
+		return -errno;
+	return fchownat(dirfd, slash + 1, d->uid, d->gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+static int make_links(struct rootfs *rf, struct err *err)
+{
+	static const char *const links[][2] = {
+		{ "/proc/self/fd", "fd" },
+		{ "/proc/self/fd/0", "stdin" },
+		{ "/proc/self/fd/1", "stdout" },
+		{ "/proc/self/fd/2", "stderr" },
+		{ "/proc/kcore", "core" },
+		{ "pts/ptmx", "ptmx" },
+	};
+	auto_fd dirfd = inroot_open_dir(rf->root_fd, "/dev");
+
+	if (dirfd < 0)
+		return err_set(err, dirfd, "cannot open '/dev' in the image");
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+		if (symlinkat(links[i][0], dirfd, links[i][1]) < 0 && errno != EEXIST &&
+			errno != EROFS)
+			return err_set(err, -errno, "cannot make '/dev/%s'", links[i][1]);
+	return 0;
+}
+
+int rootfs_devices(struct rootfs *rf, struct err *err)
+{
+	int r;
+
+	for (size_t i = 0; i < ROOTFS_N_NODES; i++) {
+		r = place_node(rf, node_names[i], rf->node_fds[i]);
+		if (r < 0)
+			return err_set(err, r, "cannot make '%s'", node_names[i]);
+	}
+	for (size_t i = 0; i < rf->spec->n_devices; i++) {
+		const struct spec_device *d = &rf->spec->devices[i];
+
+		r = d->type == 'p' ? place_fifo(rf, d) : place_node(rf, d->path, rf->device_fds[i]);
+		if (r < 0)
+			return err_set(err, r, "cannot make device '%s'", d->path);
+	}
+	return make_links(rf, err);
+}
+
+int rootfs_console(struct rootfs *rf, int *ret_master, int *ret_slave, struct err *err)
+{
+	auto_fd master = inroot_open(rf->root_fd, "/dev/pts/ptmx", O_RDWR | O_NOCTTY);
+	auto_fd slave = -1, copy = -1, place = -1;
+	int zero = 0;
+
+	if (master < 0)
+		return err_set(err, master, "cannot open '/dev/pts/ptmx'");
+	if (!isatty(master) || ioctl(master, TIOCSPTLCK, &zero) < 0)
+		return err_set(err, -errno, "cannot make a terminal");
+	/* By the master itself: no name of the container is followed to the slave. */
+	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (slave < 0)
+		return err_set(err, -errno, "cannot open the terminal");
+	(void)fchown(slave, rf->spec->process->user.uid, (gid_t)-1);
+	place = inroot_open_file(rf->root_fd, "/dev/console");
+	copy = mnt_clone(slave, "", AT_EMPTY_PATH);
+	if (place < 0 || copy < 0)
+		return err_set(err, place < 0 ? place : copy, "cannot make '/dev/console'");
+	if (mnt_attach(copy, place) < 0)
+		return err_set(err, -EIO, "cannot make '/dev/console'");
+	*ret_master = fd_take(&master);
+	*ret_slave = fd_take(&slave);
+	return 0;
+}

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The mounts of a container
+ *
+ * Mounts travel as fds: the monitor clones what comes from the host (it may open files that the
+ * container's root may not), the new namespaces make what belongs to them, and only after
+ * pivot_root, when the image's tree is all there is, are places in it looked up.  A link in the
+ * image can therefore lead nowhere but into the image.
+ *
+ * proc and sysfs want a directory that no link leads to: programs trust /proc to be procfs, and
+ * the kernel settings written at the start must not go elsewhere.
+ */
+#include "runtime/rootfs.h"
+
+#include "base/at.h"
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "runtime/inroot.h"
+#include "runtime/mnt.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+/* What every container finds in /dev; opened once and checked, never looked up again. */
+static const struct {
+	const char *path;
+	unsigned int minor, major;
+} nodes[ROOTFS_N_NODES] = {
+	{ "/dev/null", 3, 1 },
+	{ "/dev/zero", 5, 1 },
+	{ "/dev/full", 7, 1 },
+	{ "/dev/random", 8, 1 },
+	{ "/dev/urandom", 9, 1 },
+	{ "/dev/tty", 0, 5 },
+};
+
+static bool type_is(const struct spec_mount *m, const char *type)
+{
+	return m->type && str_eq(m->type, type);
+}
+
+static bool is_bind(const struct spec_mount *m, const struct mountopt *mo)
+{
+	return (mo->flags & MS_BIND) || type_is(m, "bind") || type_is(m, "rbind");
+}
+
+/* ---- outside ---- */
+
+static int clone_device(const char *path, char type, unsigned int major, unsigned int minor)
+{
+	auto_fd fd = mnt_clone(AT_FDCWD, path, 0);
+	mode_t want = type == 'b' ? S_IFBLK : S_IFCHR;
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if ((st.st_mode & S_IFMT) != want || st.st_rdev != makedev(major, minor))
+		return -ENODEV;
+	return fd_take(&fd);
+}
+
+static int open_devices(struct rootfs *rf, struct err *err)
+{
+	for (size_t i = 0; i < ROOTFS_N_NODES; i++) {
+		rf->node_fds[i] = clone_device(nodes[i].path, 'c', nodes[i].major, nodes[i].minor);
+		if (rf->node_fds[i] < 0)
+			return err_set(err, rf->node_fds[i], "cannot take '%s' of the host",
+				nodes[i].path);
+	}
+	for (size_t i = 0; i < rf->spec->n_devices; i++) {
+		const struct spec_device *d = &rf->spec->devices[i];
+
+		if (d->type == 'p')
+			continue;
+		rf->device_fds[i] = clone_device(d->path, d->type, d->major, d->minor);
+		if (rf->device_fds[i] < 0)
+			return err_set(err, rf->device_fds[i],
+				"cannot take device '%s' of the host", d->path);
+	}
+	return 0;
+}
+
+static int open_source(
+	const struct spec_mount *m, const struct mountopt *mo, int bundle_fd, struct err *err)
+{
+	bool recursive = (mo->flags & MS_REC) || type_is(m, "rbind");
+	unsigned int flags = (recursive ? AT_RECURSIVE : 0) |
+			     (mo->extra & MOUNTOPT_SRC_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0);
+	int fd;
+
+	if (!m->source)
+		return err_say(err, -EINVAL, "mount '%s' has no source", m->destination);
+	if (mo->extra & (MOUNTOPT_IDMAP | MOUNTOPT_COPY_SYMLINK) || m->uid_map.n)
+		return err_say(err, -EOPNOTSUPP,
+			"mount '%s': id-mapped mounts and copied links are not supported",
+			m->destination);
+	fd = mnt_clone(bundle_fd, m->source, flags);
+	if (fd == -EINVAL && !recursive)
+		err_say(err, fd, "cannot mount '%s' alone: other file systems are mounted below it",
+			m->source);
+	else if (fd < 0)
+		err_set(err, fd, "cannot mount '%s'", m->source);
+	return fd;
+}
+
+static int open_mounts(struct rootfs *rf, int bundle_fd, struct err *err)
+{
+	for (size_t i = 0; i < rf->spec->n_mounts; i++) {
+		const struct spec_mount *m = &rf->spec->mounts[i];
+		struct rootfs_mount *rm = &rf->mounts[i];
+		int r;
+
+		r = mountopt_parse(m->options.v, m->options.n, &rm->mo, err);
+		if (r < 0)
+			return err_wrap(err, r, "mount '%s'", m->destination);
+		if (!is_bind(m, &rm->mo))
+			continue;
+		rm->fd = open_source(m, &rm->mo, bundle_fd, err);
+		if (rm->fd < 0)
+			return rm->fd;
+	}
+	return 0;
+}
+
+int rootfs_open(
+	struct rootfs *rf, const struct spec *spec, int bundle_fd, int root_fd, struct err *err)
+{
+	int r;
+
+	memset(rf, 0, sizeof(*rf));
+	rf->spec = spec;
+	rf->root_fd = root_fd;
+	rf->proc_fd = -1;
+	for (size_t i = 0; i < ROOTFS_N_NODES; i++)
+		rf->node_fds[i] = -1;
+	rf->mounts = calloc(spec->n_mounts + 1, sizeof(*rf->mounts));
+	rf->device_fds = calloc(spec->n_devices + 1, sizeof(*rf->device_fds));
+	if (!rf->mounts || !rf->device_fds) {
+		rootfs_done(rf);
+		return err_set(err, -ENOMEM, "cannot prepare the root file system");
+	}
+	for (size_t i = 0; i < spec->n_mounts; i++)
+		rf->mounts[i].fd = -1;
+	for (size_t i = 0; i < spec->n_devices; i++)
+		rf->device_fds[i] = -1;
+	r = open_mounts(rf, bundle_fd, err);
+	if (r >= 0)
+		r = open_devices(rf, err);
+	if (r < 0)
+		rootfs_done(rf);
+	return r;
+}
+
+void rootfs_done(struct rootfs *rf)
+{
+	cleanup_fd(&rf->root_fd);
+	for (size_t i = 0; rf->mounts && i < rf->spec->n_mounts; i++) {
+		cleanup_fd(&rf->mounts[i].fd);
+		mountopt_done(&rf->mounts[i].mo);
+	}
+	for (size_t i = 0; rf->device_fds && i < rf->spec->n_devices; i++)
+		cleanup_fd(&rf->device_fds[i]);
+	for (size_t i = 0; i < ROOTFS_N_NODES; i++)
+		cleanup_fd(&rf->node_fds[i]);
+	free(rf->mounts);
+	free(rf->device_fds);
+	memset(rf, 0, sizeof(*rf));
+	rf->root_fd = -1;
+}
+
+/* ---- inside, the host still there ---- */
+
+/* The same options without gid=: where the group has no number here, the kernel refuses it. */
+static int make_without_gid(const char *type, const char *data, uint64_t attrs)
+{
+	auto_free char *copy = strdup(data);
+	auto_buf kept = { 0 };
+	char *rest = copy, *word;
+
+	if (!copy)
+		return -ENOMEM;
+	while ((word = strsep(&rest, ",")))
+		if (!str_starts(word, "gid=") && buf_printf(&kept, "%s,", word) < 0)
+			return -ENOMEM;
+	return mnt_make_fs(type, kept.data, attrs);
+}
+
+/*
+ * Where the kernel refuses a fresh instance: sysfs of a network namespace that is not ours, procfs
+ * of a pid namespace that is not, or both inside a container that hides parts of its own.  What is
+ * mounted there already shows no more than a fresh one would, as long as it is of our namespaces.
+ */
+static int make_refused(
+	const struct rootfs *rf, const struct spec_mount *m, uint64_t attrs, int code)
+{
+	const struct spec_namespace *pid = &rf->spec->ns[SPEC_NS_PID];
+	auto_fd fd = -1;
+	int r;
+
+	if (type_is(m, "sysfs"))
+		fd = mnt_clone(AT_FDCWD, "/sys", AT_RECURSIVE);
+	else if (type_is(m, "proc") && !pid->on)
+		fd = mnt_clone(AT_FDCWD, "/proc", AT_RECURSIVE);
+	else if (type_is(m, "cgroup") || type_is(m, "cgroup2"))
+		fd = mnt_make_fs("tmpfs", "mode=755,size=0", attrs);
+	else
+		return code;
+	if (fd < 0)
+		return code;
+	r = mnt_set_attrs(fd, attrs, 0, AT_RECURSIVE);
+	return r < 0 ? r : fd_take(&fd);
+}
+
+static int make_one(const struct rootfs *rf, const struct spec_mount *m, const struct mountopt *mo,
+	struct err *err)
+{
+	const char *type = type_is(m, "cgroup") ? "cgroup2" : m->type;
+	int fd;
+
+	if (!type)
+		return err_say(err, -EINVAL, "mount '%s' has no type", m->destination);
+	if (mo->extra & MOUNTOPT_TMPCOPYUP)
+		return err_say(err, -EOPNOTSUPP, "mount '%s': 'tmpcopyup' is not supported",
+			m->destination);
+	fd = mnt_make_fs(type, mo->data, mo->attr_set);
+	if (fd == -EINVAL && mo->data && strstr(mo->data, "gid="))
+		fd = make_without_gid(type, mo->data, mo->attr_set);
+	if (fd == -EPERM || fd == -EBUSY || fd == -ENODEV || fd == -EACCES)
+		fd = make_refused(rf, m, mo->attr_set, fd);
+	if (fd < 0)
+		err_set(err, fd, "cannot make a '%s' for '%s'", type, m->destination);
+	if (fd == -EPERM && type_is(m, "proc"))
+		err_hint(err, fd,
+			"the /proc here hides parts of itself, as in a container: unmask it");
+	return fd;
+}
+
+int rootfs_make(struct rootfs *rf, struct err *err)
+{
+	for (size_t i = 0; i < rf->spec->n_mounts; i++) {
+		struct rootfs_mount *rm = &rf->mounts[i];
+
+		if (rm->fd >= 0)
+			continue;
+		rm->fd = make_one(rf, &rf->spec->mounts[i], &rm->mo, err);
+		if (rm->fd < 0)
+			return rm->fd;
+	}
+	return 0;
+}
+
+int rootfs_pivot(struct rootfs *rf, struct err *err)
+{
+	/* Over the old root rather than at some directory: "/" is the one place that exists. */
+	if (move_mount(rf->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_set(err, -errno, "cannot attach the root file system");
+	if (fchdir(rf->root_fd) < 0)
+		return err_set(err, -errno, "cannot enter the root file system");
+	/* The old root is stacked on the new one, both at "."; the top one goes. */
+	if (syscall(SYS_pivot_root, ".", ".") < 0)
+		return err_set(err, -errno, "cannot change the root");
+	if (umount2(".", MNT_DETACH) < 0)
+		return err_set(err, -errno, "cannot leave the old root");
+	if (chdir("/") < 0)
+		return err_set(err, -errno, "cannot enter the root");
+	return 0;
+}
+
+/* ---- inside, the host gone ---- */
+
+static int open_plain_dir(int root_fd, const char *path)
+{
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS };
+	int fd;
+
+	path += strspn(path, "/");
+	fd = (int)syscall(SYS_openat2, root_fd, *path ? path : ".", &how, sizeof(how));
+	if (fd >= 0 || errno != ENOENT)
+		return fd < 0 ? -errno : fd;
+	return at_mkdir_p(root_fd, path, 0755);
+}
+
+static int open_place(const struct rootfs *rf, const struct spec_mount *m, int mount_fd)
+{
+	struct stat st;
+
+	if (type_is(m, "proc") || type_is(m, "sysfs"))
+		return open_plain_dir(rf->root_fd, m->destination);
+	if (fstat(mount_fd, &st) < 0)
+		return -errno;
+	return S_ISDIR(st.st_mode) ? inroot_open_dir(rf->root_fd, m->destination)
+				   : inroot_open_file(rf->root_fd, m->destination);
+}
+
+/* Flags that the host locked cannot be taken off; the mount then stays as strict as it was. */
+static int set_bind_attrs(const struct rootfs_mount *rm)
+{
+	int r;
+
+	r = mnt_set_attrs(rm->fd, rm->mo.attr_set, 0, 0);
+	if (r >= 0 && rm->mo.attr_clr) {
+		r = mnt_set_attrs(rm->fd, 0, rm->mo.attr_clr, 0);
+		if (r == -EPERM)
+			r = 0;
+	}
+	return r;
+}
+
+static int mount_one(
+	struct rootfs *rf, const struct spec_mount *m, struct rootfs_mount *rm, struct err *err)
+{
+	auto_fd place = open_place(rf, m, rm->fd);
+	int r;
+
+	if (place == -ELOOP)
+		return err_say(err, place, "cannot mount on '%s': it is a symlink in the image",
+			m->destination);
+	if (place < 0)
+		return err_set(err, place, "cannot make '%s' in the image", m->destination);
+	r = mnt_attach(rm->fd, place);
+	if (r >= 0 && is_bind(m, &rm->mo))
+		r = set_bind_attrs(rm);
+	if (r >= 0 && (rm->mo.rec_set || rm->mo.rec_clr))
+		r = mnt_set_attrs(rm->fd, rm->mo.rec_set, rm->mo.rec_clr, AT_RECURSIVE);
+	if (r >= 0 && rm->mo.propagation)
+		r = mnt_set_propagation(rm->fd, rm->mo.propagation);
+	if (r < 0)
+		return err_set(err, r, "cannot mount on '%s'", m->destination);
+	if (type_is(m, "proc") && rf->proc_fd < 0)
+		rf->proc_fd = rm->fd;
+	return 0;
+}
+
+int rootfs_mount(struct rootfs *rf, struct err *err)
+{
+	for (size_t i = 0; i < rf->spec->n_mounts; i++) {
+		int r = mount_one(rf, &rf->spec->mounts[i], &rf->mounts[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- masked and read-only paths ---- */
+
+/* @ret_empty: one empty tmpfs for all masked directories, made at the first. */
+static int mask_one(struct rootfs *rf, const char *path, int *ret_empty)
+{
+	auto_fd place = inroot_open(rf->root_fd, path, O_PATH);
+	auto_fd cover = -1;
+	struct stat st;
+
+	if (place == -ENOENT || place == -ENOTDIR || place == -EACCES)
+		return 0;
+	if (place < 0)
+		return place;
+	if (fstat(place, &st) < 0)
+		return -errno;
+	if (!S_ISDIR(st.st_mode)) {
+		cover = mnt_clone(rf->node_fds[0], "", AT_EMPTY_PATH);
+	} else if (*ret_empty < 0) {
+		*ret_empty = mnt_make_fs("tmpfs", "mode=755,size=0,nr_inodes=2",
+			MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+				MOUNT_ATTR_NOEXEC);
+		return *ret_empty < 0 ? *ret_empty : mnt_attach(*ret_empty, place);
+	} else {
+		cover = mnt_clone(*ret_empty, "", AT_EMPTY_PATH);
+	}
+	return cover < 0 ? cover : mnt_attach(cover, place);
+}
+
+static int make_read_only(struct rootfs *rf, const char *path)
+{
+	auto_fd place = inroot_open(rf->root_fd, path, O_PATH);
+	auto_fd copy = -1;
+	int r;
+
+	if (place == -ENOENT || place == -ENOTDIR || place == -EACCES)
+		return 0;
+	if (place < 0)
+		return place;
+	copy = mnt_clone(place, "", AT_EMPTY_PATH | AT_RECURSIVE);
+	if (copy < 0)
+		return copy;
+	r = mnt_set_attrs(copy, MOUNT_ATTR_RDONLY, 0, AT_RECURSIVE);
+	return r < 0 ? r : mnt_attach(copy, place);
+}
+
+int rootfs_mask(struct rootfs *rf, struct err *err)
+{
+	const struct spec_list *masked = &rf->spec->masked_paths;
+	const struct spec_list *read_only = &rf->spec->readonly_paths;
+	auto_fd empty = -1;
+	int r;
+
+	for (size_t i = 0; i < read_only->n; i++) {
+		r = make_read_only(rf, read_only->v[i]);
+		if (r < 0)
+			return err_set(err, r, "cannot make '%s' read-only", read_only->v[i]);
+	}
+	for (size_t i = 0; i < masked->n; i++) {
+		r = mask_one(rf, masked->v[i], &empty);
+		if (r < 0)
+			return err_set(err, r, "cannot hide '%s'", masked->v[i]);
+	}
+	return 0;
+}
+
+int rootfs_seal(struct rootfs *rf, struct err *err)
+{
+	int r = 0;
+
+	if (rf->spec->rootfs_propagation)
+		r = mnt_set_propagation(rf->root_fd, rf->spec->rootfs_propagation);
+	if (r >= 0 && rf->spec->root.readonly)
+		r = mnt_set_attrs(rf->root_fd, MOUNT_ATTR_RDONLY, 0, 0);
+	return r < 0 ? err_set(err, r, "cannot set the root's mount options") : 0;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What a container sees as its file system, from the spec and a detached mount of its root
+ *
+ *      outside, in the monitor    rootfs_open()         everything of the host that it gets, as fds
+ *      inside, host still there   rootfs_make()         new proc, sysfs, tmpfs, … as fds
+ *      inside                     rootfs_pivot()        the host is gone from here on
+ *      inside                     rootfs_mount()        the fds are put into place
+ *                                 rootfs_devices() rootfs_console() rootfs_mask() rootfs_seal()
+ *
+ * No path of the image is looked at while a path of the host could still be reached.
+ */
+
+#include "base/err.h"
+#include "runtime/mountopt.h"
+#include "runtime/spec.h"
+
+#include <stdbool.h>
+
+#define ROOTFS_N_NODES 6
+
+struct rootfs_mount {
+	struct mountopt mo;
+	int fd; /* detached, then in place; -1: not made yet */
+};
+
+struct rootfs {
+	const struct spec *spec; /* borrowed */
+	int root_fd; /* the root's mount, owned */
+	struct rootfs_mount *mounts; /* spec->n_mounts of them */
+	int node_fds[ROOTFS_N_NODES]; /* detached /dev/null and its like */
+	int *device_fds; /* detached, spec->n_devices of them */
+	int proc_fd; /* borrowed: the container's own procfs, of mounts[]; -1: none */
+};
+
+/**
+ * rootfs_open() - clone what the spec takes from the host
+ * @bundle_fd: directory that relative sources start from, borrowed
+ * @root_fd:   detached mount; consumed, also on failure
+ *
+ * The caller has CAP_SYS_ADMIN over its mount namespace.  End with rootfs_done().
+ */
+int rootfs_open(
+	struct rootfs *rf, const struct spec *spec, int bundle_fd, int root_fd, struct err *err);
+void rootfs_done(struct rootfs *rf);
+
+int rootfs_make(struct rootfs *rf, struct err *err);
+int rootfs_pivot(struct rootfs *rf, struct err *err);
+int rootfs_mount(struct rootfs *rf, struct err *err);
+
+/** rootfs_devices() - nodes and links of /dev, in runtime/rootdev.c */
+int rootfs_devices(struct rootfs *rf, struct err *err);
+
+/**
+ * rootfs_console() - a terminal of the container's own devpts, also as /dev/console
+ * @ret_master, @ret_slave: owned by the caller
+ */
+int rootfs_console(struct rootfs *rf, int *ret_master, int *ret_slave, struct err *err);
+
+/** rootfs_mask() - masked and read-only paths */
+int rootfs_mask(struct rootfs *rf, struct err *err);
+
+/** rootfs_seal() - the root's propagation and, last of all, its read-only flag */
+int rootfs_seal(struct rootfs *rf, struct err *err);
