@@ -3,7 +3,8 @@
 /*
  * Front door of the overlay as a library: one lower, at most one upper, one filesystem
  *
- * Nothing here knows FUSE; overlay/fuse_session.h serves a filesystem to the kernel.
+ * Nothing here knows FUSE; overlay/fuse_session.h serves a filesystem to the kernel and
+ * overlay/ops.h lists the operations.
  */
 
 #include "base/err.h"
@@ -14,7 +15,8 @@ struct ovl_fs;
 
 enum ovl_flags {
 	OVL_VOLATILE = 1 << 0, /* fsync is answered without syncing */
-	OVL_SQUASH_OWNER = 1 << 1, /* everything is shown as squash_uid, squash_gid */
+	OVL_SQUASH_OWNER = 1 << 1, /* everything is shown as squash_uid, squash_gid, and as
+				      readable by them */
 };
 
 struct ovl_config {
@@ -22,8 +24,8 @@ struct ovl_config {
 	const char *lower_id; /* recorded in the upper's superblock: "image:CHAIN-ID"; borrowed */
 	int upper_dirfd; /* state directory (doc/on-disk.md, "The upper"); -1: read-only; borrowed
 			  */
-	const struct idmap
-		*uids; /* ids of the image -> ids that the kernel sees; NULL: the same; borrowed */
+	const struct idmap *uids; /* ids of the image -> ids that the kernel sees; NULL: the same;
+				     borrowed for the call */
 	const struct idmap *gids;
 	uid_t squash_uid;
 	gid_t squash_gid;

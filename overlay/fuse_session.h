@@ -9,11 +9,18 @@ struct ovl_session_opts {
 	int ready_fd; /* -1, or: one byte is written once the kernel's INIT is answered; borrowed */
 	bool no_open_off; /* do not answer OPEN and OPENDIR with ENOSYS (see doc/overlay.md) */
 	bool debug;
+	bool read_only; /* the mount is */
+	const char *mountpoint; /* unmounted lazily on SIGTERM; NULL: somebody else's business */
 };
 
 /**
  * ovl_serve() - answer requests until the filesystem is unmounted or SIGTERM comes
  * @fuse_fd: an open /dev/fuse whose mount exists already; consumed
- * Return: 0 after an unmount; a negative errno.
+ *
+ * SIGTERM with a mountpoint: what is dirty is written, the mount is detached, and open files are
+ * served until the last is closed or a second SIGTERM comes.  Without one: returns at once.
+ * SIGHUP and SIGPIPE are ignored from then on, and the umask is 0.
+ *
+ * Return: 0 after an unmount or SIGTERM; a negative errno.
  */
 int ovl_serve(struct ovl_fs *fs, int fuse_fd, const struct ovl_session_opts *opts, struct err *err);

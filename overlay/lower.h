@@ -5,6 +5,9 @@
  *
  * A lower is a read-only tree of inodes.  An inode is named by a handle (uint64_t) that the kind
  * chooses: for an image tree the row of its index.  The root's handle is 0.  Any thread.
+ *
+ * Functions return 0, or what they document, or a negative errno; -EBADMSG and -EIO for layers that
+ * are damaged.
  */
 
 #include <stdbool.h>
@@ -17,6 +20,7 @@
 struct lower_attr {
 	uint64_t ino; /* permanent number, overlay/inum.h */
 	uint64_t size;
+	uint64_t n_bytes; /* of data, without holes */
 	int64_t mtime_sec;
 	uint32_t mtime_nsec;
 	uint32_t mode;
@@ -36,6 +40,21 @@ struct lower_entry {
 	uint8_t type; /* DT_… */
 };
 
+/* One of the names of an inode: the entry at @ordinal of @dir. */
+struct lower_name {
+	uint64_t dir;
+	uint64_t ordinal;
+};
+
+/* A piece of a file's content: bytes that are mapped, bytes in a file, or a hole. */
+struct lower_piece {
+	const void *mem; /* not NULL: mapped.  Only the kernel may touch it: it says EFAULT where
+			    user space would get SIGBUS */
+	int fd; /* else, if not -1: borrowed, with the bytes at @pos; else a hole */
+	uint64_t pos;
+	uint64_t len; /* of the piece, from the offset that was asked for; not 0 */
+};
+
 struct lower;
 
 struct lower_ops {
@@ -47,20 +66,19 @@ struct lower_ops {
 	int (*attr)(struct lower *l, uint64_t handle, struct lower_attr *ret);
 	/* Target without NUL, borrowed until lower_close(). */
 	int (*readlink)(struct lower *l, uint64_t handle, const char **ret, size_t *ret_len);
-	ssize_t (*read)(struct lower *l, uint64_t handle, void *buf, size_t len, uint64_t off);
-	/*
-	 * Where the bytes at @off lie, so that they can be spliced, cloned or sent without a copy:
-	 * Return 1: @ret_fd (borrowed) and @ret_pos hold them for @ret_len bytes; 0: a hole of
-	 * @ret_len bytes; -ENXIO at or behind the end.
-	 */
-	int (*map)(struct lower *l, uint64_t handle, uint64_t off, int *ret_fd, uint64_t *ret_pos,
-		uint64_t *ret_len);
+	/* The piece of a regular file that begins at @off; -ENXIO at or behind the end. */
+	int (*map)(struct lower *l, uint64_t handle, uint64_t off, struct lower_piece *ret);
 	/* Like getxattr(2) and listxattr(2): size 0 asks for the length; -ENODATA, -ERANGE. */
 	ssize_t (*getxattr)(
 		struct lower *l, uint64_t handle, const char *name, void *buf, size_t size);
 	ssize_t (*listxattr)(struct lower *l, uint64_t handle, char *buf, size_t size);
 	/* The handle of the inode with this permanent number (an origin that an upper recorded). */
 	int (*by_ino)(struct lower *l, uint64_t ino, uint64_t *ret_handle); /* -ENOENT */
+	/*
+	 * The @i-th name, from 0, of a directory or of an inode with several names; -ENOENT behind
+	 * the last.  The root has none.
+	 */
+	int (*name_of)(struct lower *l, uint64_t handle, uint32_t i, struct lower_name *ret);
 };
 
 struct lower {

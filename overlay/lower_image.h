@@ -9,7 +9,8 @@
 /**
  * lower_image_new() - a lower from an open index and its layers
  * @x:       consumed, also on failure
- * @tar_fds: one fd open for reading per row of the index's layer table, consumed also on failure;
+ * @tar_fds: one fd open for reading per row of the index's layer table, consumed also on failure
+ *           (they are mapped and closed: a mount holds no fd per layer);
  *           sizes are checked against the table
  *
  * Return: 0; -EBADMSG if a tar's size differs; -ENOMEM.

@@ -1,0 +1,591 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Entries of merged directories (how it works is said in the header). */
+#include "overlay/child.h"
+
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "overlay/inum.h"
+#include "overlay/locate.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+
+static uint32_t fmt_of(const struct umeta *um)
+{
+	uint32_t fmt = um->ov.set ? um->ov.mode & S_IFMT : 0;
+
+	return fmt ? fmt : um->st.st_mode & S_IFMT;
+}
+
+/* ---- names of an upper directory ---- */
+
+int child_slot(
+	struct ovl_fs *fs, struct node *dir, const char *name, size_t len, struct dir_slot *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (dir->handle != NODE_NO_HANDLE) {
+		int r = fs->lower->ops->lookup(fs->lower, dir->handle, name, len, &ret->lower);
+
+		if (r < 0 && r != -ENOENT)
+			return r;
+		ret->has_lower = r == 0;
+	}
+	ret->home = ret->has_lower ? DN_HOME_LOWER(ret->lower.off) : dn_home(name, len);
+	ret->upper = dn_get(&dir->names, ret->home, name, len);
+	return 0;
+}
+
+int child_slot_set(struct node *dir, const struct dir_slot *slot, const char *name, uint8_t type,
+	enum dname_flags flags)
+{
+	size_t len = strlen(name);
+	struct dname *e = dn_get(&dir->names, slot->home, name, len);
+	int r;
+
+	if (!e) {
+		r = dn_add(&dir->names, slot->home, name, len, &e);
+		if (r < 0)
+			return r;
+	}
+	dn_set(&dir->names, e, type, flags, slot->has_lower ? slot->lower.type : DT_UNKNOWN);
+	return 0;
+}
+
+void child_slot_clear(struct node *dir, const char *name, const struct dir_slot *slot)
+{
+	struct dname *e = dn_get(&dir->names, slot->home, name, strlen(name));
+
+	if (e)
+		dn_del(&dir->names, e);
+}
+
+static int load_one(struct ovl_fs *fs, struct node *dir, int dirfd, const struct dirent *de)
+{
+	enum dname_flags flags = 0;
+	uint8_t type = de->d_type;
+	struct dir_slot slot;
+	struct stat st;
+	int r;
+
+	if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
+		return 0;
+	if (type == DT_UNKNOWN || type == DT_CHR) {
+		if (fstatat(dirfd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return errno == ENOENT ? 0 : -errno;
+		type = IFTODT(st.st_mode);
+		if (meta_is_whiteout(&st))
+			flags = DN_WHITEOUT;
+	}
+	r = child_slot(fs, dir, de->d_name, strlen(de->d_name), &slot);
+	return r < 0 ? r : child_slot_set(dir, &slot, de->d_name, type, flags);
+}
+
+int child_load_names(struct ovl_fs *fs, struct node *dir)
+{
+	struct fd_ref ref;
+	struct dirent *de;
+	int fd, r;
+	DIR *d;
+
+	if (dir->flags & NODE_LISTED)
+		return 0;
+	r = locate_dir_fd(fs, dir, &ref);
+	if (r < 0)
+		return r;
+	fd = openat(ref.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d) {
+		r = -errno;
+		if (fd >= 0)
+			(void)close(fd);
+		fdc_release(fs->fds, &ref);
+		return r;
+	}
+	for (r = 0; r == 0;) {
+		errno = 0;
+		de = readdir(d);
+		if (!de) {
+			r = -errno;
+			break;
+		}
+		r = load_one(fs, dir, fd, de);
+	}
+	(void)closedir(d);
+	fdc_release(fs->fds, &ref);
+	if (r < 0)
+		dn_done(&dir->names);
+	else
+		node_flags_set(dir, NODE_LISTED, 0);
+	return r;
+}
+
+/* ---- visible names of inodes of the lower that have several ---- */
+
+enum dir_state { DIR_PURE, DIR_HIDDEN, DIR_UPPER };
+
+static int dir_state(struct ovl_fs *fs, uint64_t handle, struct node **ret);
+
+/* Does the upper say anything about an entry of a lower directory?  DT_… or -1: nothing. */
+static int upper_says(struct ovl_fs *fs, struct node *dir, const struct lower_entry *le,
+	bool *ret_whiteout, uint8_t *ret_type)
+{
+	const struct dname *e = NULL;
+	int r;
+
+	pthread_mutex_lock(&dir->lock);
+	r = child_load_names(fs, dir);
+	if (r == 0)
+		e = dn_get(&dir->names, DN_HOME_LOWER(le->off), le->name, le->len);
+	if (e) {
+		*ret_whiteout = e->flags & DN_WHITEOUT;
+		*ret_type = e->type;
+		r = 1;
+	}
+	pthread_mutex_unlock(&dir->lock);
+	return r;
+}
+
+/* The state of a directory whose parent is in the upper. */
+static int state_below(
+	struct ovl_fs *fs, struct node *parent, const struct lower_entry *le, struct node **ret)
+{
+	char name[NAME_MAX + 1];
+	bool whiteout = false;
+	uint8_t type = 0;
+	struct child c;
+	int r = upper_says(fs, parent, le, &whiteout, &type);
+
+	if (r <= 0)
+		return r < 0 ? r : DIR_PURE;
+	if (whiteout || type != DT_DIR)
+		return DIR_HIDDEN;
+	memcpy(name, le->name, le->len);
+	name[le->len] = '\0';
+	r = child_of_upper(fs, parent, name, type, &c);
+	if (r < 0)
+		return r == -ENOENT ? DIR_HIDDEN : r;
+	r = DIR_HIDDEN;
+	if (c.handle == le->handle) {
+		*ret = node_ref(fs->nodes, c.node);
+		r = DIR_UPPER;
+	}
+	child_done(fs, &c);
+	return r;
+}
+
+/* Return: an enum dir_state, with a reference in @ret if it is DIR_UPPER. */
+static int dir_state(struct ovl_fs *fs, uint64_t handle, struct node **ret)
+{
+	struct node *n = node_find(fs->nodes, node_id_of_handle(handle)), *parent = NULL;
+	struct lower_name at;
+	struct lower_entry le;
+	int r;
+
+	if (n) {
+		bool gone = n->flags & NODE_GONE;
+
+		if (!gone && node_is_upper(n)) {
+			*ret = n;
+			return DIR_UPPER;
+		}
+		node_put(fs->nodes, n);
+		return gone ? DIR_HIDDEN : DIR_PURE;
+	}
+	r = fs->lower->ops->name_of(fs->lower, handle, 0, &at);
+	if (r == 0)
+		r = fs->lower->ops->list(fs->lower, at.dir, at.ordinal, &le);
+	if (r == 0)
+		r = dir_state(fs, at.dir, &parent);
+	if (r != DIR_UPPER)
+		return r;
+	r = state_below(fs, parent, &le, ret);
+	node_put(fs->nodes, parent);
+	return r;
+}
+
+/* 1 if nothing hides or covers the name, 0 if something does. */
+static int name_is_visible(struct ovl_fs *fs, const struct lower_name *name)
+{
+	struct node *dir = NULL;
+	struct lower_entry le;
+	bool whiteout;
+	uint8_t type;
+	int r = dir_state(fs, name->dir, &dir);
+
+	if (r != DIR_UPPER)
+		return r < 0 ? r : r == DIR_PURE;
+	r = fs->lower->ops->list(fs->lower, name->dir, name->ordinal, &le);
+	if (r == 0) {
+		r = upper_says(fs, dir, &le, &whiteout, &type);
+		if (r >= 0)
+			r = r == 0;
+	}
+	node_put(fs->nodes, dir);
+	return r;
+}
+
+int node_visible_lower_name(struct ovl_fs *fs, uint64_t handle, struct lower_name *ret)
+{
+	for (uint32_t i = 0;; i++) {
+		int r = fs->lower->ops->name_of(fs->lower, handle, i, ret);
+
+		if (r == 0)
+			r = name_is_visible(fs, ret);
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
+}
+
+static int count_lower_names(struct ovl_fs *fs, uint64_t handle, uint32_t *ret)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0;; i++) {
+		struct lower_name at;
+		int r = fs->lower->ops->name_of(fs->lower, handle, i, &at);
+
+		if (r == -ENOENT)
+			break;
+		if (r == 0)
+			r = name_is_visible(fs, &at);
+		if (r < 0)
+			return r;
+		n += (uint32_t)r;
+	}
+	*ret = n;
+	return 0;
+}
+
+/* ---- inodes ---- */
+
+/* The copy of a lower inode that index/ names, into a struct that nobody else sees yet. */
+static int fill_from_index(struct ovl_fs *fs, struct node *n)
+{
+	char name[UPPER_ORIGIN_BYTES];
+	struct umeta um;
+	int r;
+
+	upper_origin_name(n->ino, name);
+	r = meta_read(fs->up->index_fd, name, DT_UNKNOWN, &um);
+	if (r < 0)
+		return r;
+	n->upper_ino = um.st.st_ino;
+	n->ov = um.ov;
+	n->flags = NODE_UPPER | NODE_INDEXED | (um.metacopy ? NODE_META_ONLY : 0);
+	return 0;
+}
+
+int node_of_lower_file(
+	struct ovl_fs *fs, uint64_t handle, const struct lower_attr *a, struct node **ret)
+{
+	struct node *n = node_find(fs->nodes, node_id_of_handle(handle));
+	int r = 0;
+
+	if (n) {
+		*ret = n;
+		return 0;
+	}
+	n = node_new(node_id_of_handle(handle), handle, a->ino, a->mode & S_IFMT);
+	if (!n)
+		return -ENOMEM;
+	n->n_lower_names = 1;
+	if (a->nlink > 1)
+		r = count_lower_names(fs, handle, &n->n_lower_names);
+	if (r == 0 && upper_index_has(fs->up, a->ino, NULL))
+		r = fill_from_index(fs, n);
+	if (r < 0) {
+		node_put_fresh(fs->nodes, n);
+		return r;
+	}
+	n = node_publish(fs->nodes, n);
+	*ret = n;
+	return n ? 0 : -ENOMEM;
+}
+
+int child_of_lower(
+	struct ovl_fs *fs, uint64_t dir_handle, const struct lower_entry *le, struct child *ret)
+{
+	int r = fs->lower->ops->attr(fs->lower, le->handle, &ret->attr);
+
+	if (r < 0)
+		return r;
+	ret->id = node_id_of_handle(le->handle);
+	ret->handle = le->handle;
+	ret->node = NULL;
+	ret->by_upper = false;
+	if (!fs->up)
+		return 0;
+	node_set_alias(fs->nodes, le->handle, dir_handle, le->off);
+	ret->node = node_find(fs->nodes, ret->id);
+	if (!ret->node && !S_ISDIR(ret->attr.mode) && ret->attr.nlink > 1)
+		return node_of_lower_file(fs, le->handle, &ret->attr, &ret->node);
+	return 0;
+}
+
+/* Which lower inode an upper one is the copy of; NODE_NO_HANDLE if of none. */
+static int handle_of_upper(struct ovl_fs *fs, const struct umeta *um, const struct lower_entry *le,
+	struct lower_attr *a, uint64_t *ret)
+{
+	uint64_t origin = um->origin;
+	int r;
+
+	*ret = NODE_NO_HANDLE;
+	if (S_ISDIR(um->st.st_mode)) {
+		if (!le || um->opaque || le->type != DT_DIR)
+			return 0;
+		*ret = le->handle;
+		return fs->lower->ops->attr(fs->lower, le->handle, a);
+	}
+	if (!origin && !upper_index_of_ino(fs->up, um->st.st_ino, &origin))
+		return 0;
+	if (le) {
+		r = fs->lower->ops->attr(fs->lower, le->handle, a);
+		if (r < 0)
+			return r;
+		*ret = a->ino == origin ? le->handle : NODE_NO_HANDLE;
+	}
+	if (*ret == NODE_NO_HANDLE) {
+		r = fs->lower->ops->by_ino(fs->lower, origin, ret);
+		if (r == 0)
+			r = fs->lower->ops->attr(fs->lower, *ret, a);
+		if (r < 0)
+			return r == -ENOENT ? 0 : r;
+	}
+	/* What is not of the same type is no copy; the upper may have been edited. */
+	if ((a->mode & S_IFMT) != fmt_of(um))
+		*ret = NODE_NO_HANDLE;
+	return 0;
+}
+
+static int fresh_upper_node(
+	struct ovl_fs *fs, const struct child *c, const struct lower_attr *a, struct node **ret)
+{
+	uint64_t ino = c->handle == NODE_NO_HANDLE ? INUM_UPPER | c->um.st.st_ino : a->ino;
+	struct node *n = node_new(c->id, c->handle, ino, fmt_of(&c->um));
+	uint64_t indexed;
+	int r = 0;
+
+	if (!n)
+		return -ENOMEM;
+	n->flags = NODE_UPPER;
+	n->upper_ino = c->um.st.st_ino;
+	n->ov = c->um.ov;
+	if (c->handle != NODE_NO_HANDLE && !S_ISDIR(n->fmt)) {
+		if (c->um.metacopy)
+			n->flags |= NODE_META_ONLY;
+		if (upper_index_has(fs->up, ino, &indexed) && indexed == n->upper_ino)
+			n->flags |= NODE_INDEXED;
+		if (a->nlink > 1)
+			r = count_lower_names(fs, c->handle, &n->n_lower_names);
+	}
+	if (r < 0) {
+		node_put_fresh(fs->nodes, n);
+		return r;
+	}
+	*ret = n;
+	return 0;
+}
+
+/* Find or make the struct of an upper inode and note the name by which it was found. */
+static int bind_upper(struct ovl_fs *fs, struct node *dir, const char *name,
+	const struct lower_attr *a, struct child *c)
+{
+	struct node *n = node_find(fs->nodes, c->id);
+	int r = 0;
+
+	if (n && (n->flags & NODE_UPPER) && n->upper_ino != c->um.st.st_ino) {
+		/* A second copy of one lower inode: not ours to understand, an inode of its own. */
+		node_put(fs->nodes, n);
+		c->handle = NODE_NO_HANDLE;
+		c->id = NODE_BORN | c->um.st.st_ino;
+		n = node_find(fs->nodes, c->id);
+	}
+	if (!n) {
+		r = fresh_upper_node(fs, c, a, &n);
+		if (r < 0)
+			return r;
+		n = node_publish(fs->nodes, n);
+		if (!n)
+			return -ENOMEM;
+	}
+	pthread_mutex_lock(&n->lock);
+	if (!(n->flags & NODE_GONE))
+		r = node_link_add(fs->nodes, n, dir, name, strlen(name));
+	pthread_mutex_unlock(&n->lock);
+	c->node = n;
+	if (r < 0)
+		child_done(fs, c);
+	return r;
+}
+
+int child_of_upper(
+	struct ovl_fs *fs, struct node *dir, const char *name, uint8_t type, struct child *ret)
+{
+	struct lower_entry le = { 0 };
+	struct lower_attr a;
+	bool has_lower = false;
+	struct fd_ref ref;
+	int r = locate_dir_fd(fs, dir, &ref);
+
+	if (r < 0)
+		return r;
+	ret->node = NULL;
+	ret->by_upper = true;
+	r = meta_read(ref.fd, name, type, &ret->um);
+	fdc_release(fs->fds, &ref);
+	if (r < 0)
+		return r;
+	if (meta_is_whiteout(&ret->um.st))
+		return -ENOENT;
+	if (ret->um.st.st_ino >= NODE_BORN)
+		return -EOVERFLOW;
+	if (dir->handle != NODE_NO_HANDLE) {
+		r = fs->lower->ops->lookup(fs->lower, dir->handle, name, strlen(name), &le);
+		if (r < 0 && r != -ENOENT)
+			return r;
+		has_lower = r == 0;
+	}
+	r = handle_of_upper(fs, &ret->um, has_lower ? &le : NULL, &a, &ret->handle);
+	if (r < 0)
+		return r;
+	ret->id = ret->handle == NODE_NO_HANDLE ? NODE_BORN | ret->um.st.st_ino
+						: node_id_of_handle(ret->handle);
+	return bind_upper(fs, dir, name, &a, ret);
+}
+
+static int find_in_upper_dir(
+	struct ovl_fs *fs, struct node *dir, const char *name, size_t len, struct child *ret)
+{
+	struct dir_slot slot;
+	bool in_upper = false, whiteout = false;
+	uint8_t type = DT_UNKNOWN;
+	int r;
+
+	pthread_mutex_lock(&dir->lock);
+	r = child_load_names(fs, dir);
+	if (r == 0)
+		r = child_slot(fs, dir, name, len, &slot);
+	if (r == 0 && slot.upper) {
+		in_upper = true;
+		whiteout = slot.upper->flags & DN_WHITEOUT;
+		type = slot.upper->type;
+	}
+	pthread_mutex_unlock(&dir->lock);
+	if (r < 0)
+		return r;
+	if (in_upper)
+		return whiteout ? -ENOENT : child_of_upper(fs, dir, name, type, ret);
+	return slot.has_lower ? child_of_lower(fs, dir->handle, &slot.lower, ret) : -ENOENT;
+}
+
+int child_find(struct ovl_fs *fs, uint64_t dir, const char *name, size_t len, struct child *ret)
+{
+	struct node *d = fs->up ? node_find(fs->nodes, dir) : NULL;
+	uint64_t handle = node_id_handle(fs->nodes, dir);
+	struct lower_entry le;
+	int r;
+
+	if (len > NAME_MAX) {
+		r = -ENAMETOOLONG;
+	} else if (d && (d->flags & NODE_GONE)) {
+		r = -ENOENT;
+	} else if (node_is_upper(d)) {
+		r = find_in_upper_dir(fs, d, name, len, ret);
+	} else if (handle == NODE_NO_HANDLE) {
+		r = -ESTALE;
+	} else {
+		r = fs->lower->ops->lookup(fs->lower, handle, name, len, &le);
+		if (r == 0)
+			r = child_of_lower(fs, handle, &le, ret);
+	}
+	node_put(fs->nodes, d);
+	return r;
+}
+
+void child_done(struct ovl_fs *fs, struct child *c)
+{
+	node_put(fs->nodes, ptr_take(&c->node));
+}
+
+/* ---- attributes ---- */
+
+static int dir_nlink(struct ovl_fs *fs, struct node *n, struct stat *st)
+{
+	struct lower_attr a = { .nlink = 2 };
+	int r;
+
+	if (n->handle == NODE_NO_HANDLE && st->st_nlink >= 2)
+		return 0; /* the filesystem counts, and all of it is in the upper */
+	r = child_load_names(fs, n);
+	if (r == 0 && n->handle != NODE_NO_HANDLE)
+		r = fs->lower->ops->attr(fs->lower, n->handle, &a);
+	st->st_nlink = (nlink_t)((int64_t)a.nlink + n->names.n_dirs_more);
+	return r;
+}
+
+static int stat_upper(struct ovl_fs *fs, struct node *n, const struct stat *st, struct stat *ret)
+{
+	struct lower_attr a;
+	int r = 0;
+
+	meta_show(fs, st, &n->ov, ret);
+	ret->st_ino = n->ino;
+	if (n->flags & NODE_GONE)
+		ret->st_nlink = 0;
+	else if (S_ISDIR(n->fmt))
+		r = dir_nlink(fs, n, ret);
+	else
+		ret->st_nlink = st->st_nlink - !!(n->flags & NODE_INDEXED) + n->n_lower_names;
+	if (r == 0 && (n->flags & NODE_META_ONLY)) {
+		r = fs->lower->ops->attr(fs->lower, n->handle, &a);
+		ret->st_blocks = (blkcnt_t)((a.n_bytes + 4095) / 4096 * 8);
+	}
+	return r;
+}
+
+int node_stat_locked(struct ovl_fs *fs, struct node *n, struct stat *ret)
+{
+	struct lower_attr a;
+	struct stat st;
+	int r;
+
+	if (n->flags & NODE_UPPER) {
+		r = locate_stat(fs, n, &st);
+		return r < 0 ? r : stat_upper(fs, n, &st, ret);
+	}
+	r = fs->lower->ops->attr(fs->lower, n->handle, &a);
+	if (r < 0)
+		return r;
+	meta_show_lower(fs, &a, ret);
+	if (n->flags & NODE_GONE)
+		ret->st_nlink = 0;
+	else if (!S_ISDIR(n->fmt))
+		ret->st_nlink = n->n_lower_names;
+	return 0;
+}
+
+int node_stat(struct ovl_fs *fs, struct node *n, struct stat *ret)
+{
+	int r;
+
+	pthread_mutex_lock(&n->lock);
+	r = node_stat_locked(fs, n, ret);
+	pthread_mutex_unlock(&n->lock);
+	return r;
+}
+
+int child_stat(struct ovl_fs *fs, struct child *c, struct stat *ret)
+{
+	int r;
+
+	if (!c->node) {
+		meta_show_lower(fs, &c->attr, ret);
+		return 0;
+	}
+	if (!c->by_upper)
+		return node_stat(fs, c->node, ret);
+	pthread_mutex_lock(&c->node->lock);
+	r = stat_upper(fs, c->node, &c->um.st, ret);
+	pthread_mutex_unlock(&c->node->lock);
+	return r;
+}

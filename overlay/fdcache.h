@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Open descriptors of upper inodes: few, reused, closed when others need the room
+ *
+ * With opens that are never announced, a daemon cannot hold a descriptor per open file; it opens
+ * what it needs and keeps the most recently used.  Any thread; the cache's lock is a leaf.
+ */
+
+#include <stdint.h>
+
+struct node;
+struct fd_cache;
+struct fd_slot;
+
+/* A descriptor in use: it is not closed before fdc_release(). */
+struct fd_ref {
+	int fd;
+	struct fd_slot *slot; /* NULL: not the cache's, nothing to release */
+};
+
+/** fdc_new() - a cache that keeps about @max descriptors open */
+int fdc_new(struct fd_cache **ret, uint32_t max);
+void fdc_free(struct fd_cache *c);
+
+/** fdc_get() - the descriptor of a node, if it is open; 1 or 0 */
+int fdc_get(struct fd_cache *c, struct node *n, struct fd_ref *ret);
+
+/**
+ * fdc_put_take_fd() - keep a descriptor for a node
+ * @fd: consumed; if another thread was faster, theirs is used and @fd closed
+ */
+int fdc_put_take_fd(struct fd_cache *c, struct node *n, int fd, struct fd_ref *ret);
+
+void fdc_release(struct fd_cache *c, struct fd_ref *r);
+
+/** fdc_drop() - forget the node's descriptor; it is closed when nobody uses it any more */
+void fdc_drop(struct fd_cache *c, struct node *n);

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Opening and closing a filesystem
+ *
+ * A new upper/ has no metadata of its own for the root: it gets the lower root's, and last of all
+ * the origin, which says that it is complete.
+ */
+#include "overlay/fs.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "overlay/child.h"
+#include "overlay/locate.h"
+#include "overlay/metacopy.h"
+#include "overlay/state.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#define MIN_CACHED_FDS 16
+#define MAX_CACHED_FDS 1024
+#define MAX_ORPHAN_FDS 4096
+
+static int copy_map(struct idmap *to, const struct idmap *from)
+{
+	int r = 0;
+
+	for (size_t i = 0; from && r == 0 && i < from->n; i++)
+		r = idmap_add(to, from->v[i].inside, from->v[i].outside, from->v[i].n);
+	return r;
+}
+
+/* What ids this process can name: user_namespaces(7).  Without /proc: suppose all. */
+static int read_ns_map(const char *path, struct idmap *ret)
+{
+	auto_file f = fopen(path, "re");
+	unsigned int inside, outside, n;
+	int r = 0;
+
+	while (f && r == 0 && fscanf(f, "%u %u %u", &inside, &outside, &n) == 3)
+		r = idmap_add(ret, inside, outside, n);
+	return r;
+}
+
+static void read_capabilities(struct ovl_fs *fs)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	if (syscall(SYS_capget, &head, data) < 0)
+		return;
+	fs->can_chown = data[0].effective & (1U << CAP_CHOWN);
+	fs->can_override = data[0].effective & (1U << CAP_DAC_OVERRIDE);
+}
+
+/*
+ * Descriptors: a part of the limit for the cache, a part for unlinked files, the rest for the
+ * session's clones, work in progress and whatever the process has open already.
+ */
+static int share_fds(struct ovl_fs *fs)
+{
+	uint64_t limit = fd_raise_limit(), cached = limit / 4, orphans = limit / 4;
+
+	if (cached < MIN_CACHED_FDS)
+		cached = MIN_CACHED_FDS;
+	if (cached > MAX_CACHED_FDS)
+		cached = MAX_CACHED_FDS;
+	fs->max_orphan_fds = orphans > MAX_ORPHAN_FDS ? MAX_ORPHAN_FDS : orphans;
+	return fdc_new(&fs->fds, (uint32_t)cached);
+}
+
+static void on_node_free(void *ctx, struct node *n)
+{
+	struct ovl_fs *fs = ctx;
+
+	fdc_drop(fs->fds, n);
+	if (fs->up)
+		locate_unkeep(fs, n);
+}
+
+void ovl_fs_free(struct ovl_fs *fs)
+{
+	if (!fs)
+		return;
+	if (fs->root)
+		node_put(fs->nodes, fs->root);
+	node_table_free(fs->nodes);
+	fdc_free(fs->fds);
+	upper_close(fs->up);
+	if (fs->lower)
+		fs->lower->ops->close(fs->lower);
+	idmap_done(&fs->uids);
+	idmap_done(&fs->gids);
+	idmap_done(&fs->ns_uids);
+	idmap_done(&fs->ns_gids);
+	pthread_rwlock_destroy(&fs->tree);
+	free(fs);
+}
+DEFINE_CLEANUP(struct ovl_fs *, ovl_fs, ovl_fs_free)
+
+static int make_root(struct ovl_fs *fs)
+{
+	struct lower_attr a;
+	struct umeta um;
+	struct node *n;
+	int r = fs->lower->ops->attr(fs->lower, 0, &a);
+
+	if (r == 0)
+		r = meta_read(fs->up->tree_fd, ".", DT_DIR, &um);
+	if (r == 0 && !um.origin) {
+		r = metacopy_apply(fs, 0, &a, fs->up->tree_fd, &um.ov);
+		if (r == 0)
+			r = meta_read(fs->up->tree_fd, ".", DT_DIR, &um);
+	}
+	if (r < 0)
+		return r;
+	n = node_new(NODE_ROOT, 0, a.ino, S_IFDIR);
+	if (!n)
+		return -ENOMEM;
+	n->flags = NODE_UPPER;
+	n->upper_ino = um.st.st_ino;
+	n->ov = um.ov;
+	fs->root = node_publish(fs->nodes, n);
+	return fs->root ? 0 : -ENOMEM;
+}
+
+/*
+ * Names of index/ that nothing leads to any more: no name in the upper (the link count says so) and
+ * none in the lower that is still visible.
+ */
+static void check_indexed(void *ctx, uint64_t origin, uint64_t ino)
+{
+	struct ovl_fs *fs = ctx;
+	char name[UPPER_ORIGIN_BYTES];
+	struct lower_name at;
+	struct lower_attr a;
+	uint64_t handle;
+	struct stat st;
+	int r;
+
+	upper_origin_name(origin, name);
+	if (fstatat(fs->up->index_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_nlink > 1)
+		return;
+	r = fs->lower->ops->by_ino(fs->lower, origin, &handle);
+	if (r == 0)
+		r = fs->lower->ops->attr(fs->lower, handle, &a);
+	if (r == 0 && a.nlink > 1)
+		r = node_visible_lower_name(fs, handle, &at);
+	else if (r == 0)
+		r = -ENOENT;
+	if (r == -ENOENT)
+		(void)upper_index_del(fs->up, origin);
+}
+
+static int open_upper(struct ovl_fs *fs, const struct ovl_config *cfg, struct err *err)
+{
+	int r = upper_open(&fs->up, cfg->upper_dirfd, cfg->lower_id,
+		fs->can_chown ? UPPER_PLAIN : UPPER_OVERRIDE, err);
+
+	if (r < 0)
+		return err_wrap(err, r, "upper");
+	r = make_root(fs);
+	if (r < 0)
+		return err_set(err, r, "cannot prepare the upper's root directory");
+	upper_index_each(fs->up, check_indexed, fs);
+	return 0;
+}
+
+int ovl_fs_new(struct ovl_fs **ret, const struct ovl_config *cfg, struct err *err)
+{
+	auto_cleanup(ovl_fs) struct ovl_fs *fs = calloc(1, sizeof(*fs));
+	int r;
+
+	if (!fs) {
+		cfg->lower->ops->close(cfg->lower);
+		return err_set(err, -ENOMEM, "cannot open the filesystem");
+	}
+	fs->lower = cfg->lower;
+	pthread_rwlock_init(&fs->tree, NULL);
+	fs->flags = cfg->flags;
+	fs->squash_uid = cfg->squash_uid;
+	fs->squash_gid = cfg->squash_gid;
+	fs->euid = geteuid();
+	fs->egid = getegid();
+	read_capabilities(fs);
+	r = copy_map(&fs->uids, cfg->uids);
+	if (r == 0)
+		r = copy_map(&fs->gids, cfg->gids);
+	if (r == 0)
+		r = read_ns_map("/proc/self/uid_map", &fs->ns_uids);
+	if (r == 0)
+		r = read_ns_map("/proc/self/gid_map", &fs->ns_gids);
+	if (r == 0)
+		r = share_fds(fs);
+	if (r == 0)
+		r = node_table_new(&fs->nodes, fs->lower->n_handles);
+	if (r < 0)
+		return err_set(err, r, "cannot open the filesystem");
+	node_table_on_free(fs->nodes, on_node_free, fs);
+	if (cfg->upper_dirfd >= 0) {
+		r = open_upper(fs, cfg, err);
+		if (r < 0)
+			return r;
+	}
+	*ret = ptr_take(&fs);
+	return 0;
+}
