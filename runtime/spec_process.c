@@ -3,10 +3,10 @@
 #include "runtime/caps.h"
 #include "runtime/spec_json.h"
 #include "runtime/spec_read.h"
+#include "runtime/ulimit.h"
 
 #include <errno.h>
 #include <sched.h>
-#include <sys/resource.h>
 
 #define MAX_UMASK	07777
 #define IOPRIO_SHIFT	13
@@ -84,25 +84,6 @@ static int read_caps(const struct rd *obj, void *process)
 	return 0;
 }
 
-static const struct rd_word rlimit_words[] = {
-	{ "RLIMIT_AS", RLIMIT_AS },
-	{ "RLIMIT_CORE", RLIMIT_CORE },
-	{ "RLIMIT_CPU", RLIMIT_CPU },
-	{ "RLIMIT_DATA", RLIMIT_DATA },
-	{ "RLIMIT_FSIZE", RLIMIT_FSIZE },
-	{ "RLIMIT_LOCKS", RLIMIT_LOCKS },
-	{ "RLIMIT_MEMLOCK", RLIMIT_MEMLOCK },
-	{ "RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE },
-	{ "RLIMIT_NICE", RLIMIT_NICE },
-	{ "RLIMIT_NOFILE", RLIMIT_NOFILE },
-	{ "RLIMIT_NPROC", RLIMIT_NPROC },
-	{ "RLIMIT_RSS", RLIMIT_RSS },
-	{ "RLIMIT_RTPRIO", RLIMIT_RTPRIO },
-	{ "RLIMIT_RTTIME", RLIMIT_RTTIME },
-	{ "RLIMIT_SIGPENDING", RLIMIT_SIGPENDING },
-	{ "RLIMIT_STACK", RLIMIT_STACK },
-};
-
 static const struct rd_field rlimit_fields[] = {
 	{ "type", RD_STR, offsetof(struct spec_rlimit, name), .required = true },
 	{ "soft", RD_U64, offsetof(struct spec_rlimit, soft), UINT64_MAX, .required = true },
@@ -112,15 +93,15 @@ static const struct rd_field rlimit_fields[] = {
 static int read_rlimit(const struct rd *item, void *elem)
 {
 	struct spec_rlimit *limit = elem;
-	long resource = 0;
 	int r;
 
 	r = rd_fields(item, rlimit_fields, ARRAY_SIZE(rlimit_fields), limit);
-	if (r == 0)
-		r = rd_word(item, "type", rlimit_words, ARRAY_SIZE(rlimit_words), &resource);
 	if (r < 0)
 		return r;
-	limit->resource = (int)resource;
+	limit->resource = ulimit_resource(limit->name);
+	if (limit->resource < 0)
+		return rd_fail(
+			item, -EINVAL, "has the type '%.64s', which is not known", limit->name);
 	return 0;
 }
 

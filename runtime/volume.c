@@ -40,7 +40,7 @@ static const struct {
 	{ "idmap", ANY, 0 },
 	{ "noatime", ANY, 0 },
 	{ "tmpcopyup", COPY, 0 },
-	{ "notmpcopyup", COPY, 0 },
+	{ "notmpcopyup", COPY, VOLUME_NO_COPY },
 };
 
 /* Words that a tmpfs takes with a value. */
@@ -55,8 +55,7 @@ struct seen {
 
 static int add_word(struct volume *v, const char *word, struct err *err)
 {
-	/* These say what happens anyway. */
-	if (str_eq(word, "copy") || str_eq(word, "notmpcopyup"))
+	if (str_eq(word, "copy")) /* what happens anyway */
 		return 0;
 	if (strv_add(&v->options, word) < 0)
 		return err_set(err, -ENOMEM, "cannot read options");
@@ -396,6 +395,43 @@ int volume_parse_mount(const char *text, struct volume *ret, struct err *err)
 	if (!copy || !option)
 		return err_set(err, -ENOMEM, "cannot read --mount");
 	return finish(&v, parse_long(&v, copy, err), option, ret, err);
+}
+
+static int parse_device(struct volume *v, char *text, struct err *err)
+{
+	char *rest = text, *source = strsep(&rest, ":"), *dest = strsep(&rest, ":");
+	char *access = strsep(&rest, ":");
+	int r;
+
+	if (rest)
+		return err_say(err, -EINVAL, "more than two colons");
+	if (dest && dest[0] != '/' && !access) {
+		access = dest;
+		dest = NULL;
+	}
+	if (access && (!access[0] || strspn(access, "rwm") != strlen(access)))
+		return err_say(err, -EINVAL, "the access '%.16s' is not made of 'rwm'", access);
+	v->type = VOLUME_BIND;
+	v->read_only = access && !strchr(access, 'w');
+	r = set_source(v, source, err);
+	if (r == 0 && source[0] != '/')
+		return err_say(err, -EINVAL, "'%.256s' is not an absolute path", source);
+	if (r == 0)
+		r = set_dest(v, dest ? dest : source, err);
+	for (const char *const *word = (const char *const[]){ "bind", "nosuid", "noexec", NULL };
+		r == 0 && *word; word++)
+		r = add_word(v, *word, err);
+	return r == 0 && v->read_only ? add_word(v, "ro", err) : r;
+}
+
+int volume_parse_device(const char *text, struct volume *ret, struct err *err)
+{
+	auto_volume v = { 0 };
+	auto_free char *copy = strdup(text), *option = str_format("--device '%.256s'", text);
+
+	if (!copy || !option)
+		return err_set(err, -ENOMEM, "cannot read --device");
+	return finish(&v, parse_device(&v, copy, err), option, ret, err);
 }
 
 void volume_done(struct volume *v)

@@ -21,7 +21,8 @@ enum volume_flags {
 	VOLUME_PRIVATE_LABEL = 1 << 1, /* Z: a label of this container alone */
 	VOLUME_CHOWN = 1 << 2, /* U: give the source to the container's user */
 	VOLUME_OVERLAY = 1 << 3, /* O: changes are thrown away with the container */
-	VOLUME_NO_COPY = 1 << 4, /* nocopy: a new volume does not start with the image's files */
+	/* nocopy, notmpcopyup: it does not start with what the image has at its place */
+	VOLUME_NO_COPY = 1 << 4,
 };
 
 struct volume {
@@ -41,6 +42,12 @@ int volume_parse_mount(const char *text, struct volume *ret, struct err *err);
 
 /** volume_parse_tmpfs() - the value of --tmpfs */
 int volume_parse_tmpfs(const char *text, struct volume *ret, struct err *err);
+
+/**
+ * volume_parse_device() - the value of --device: SRC[:DST][:rwm]
+ * Without privileges no device can be made, so it is bound from the host: a VOLUME_BIND.
+ */
+int volume_parse_device(const char *text, struct volume *ret, struct err *err);
 
 void volume_done(struct volume *v);
 

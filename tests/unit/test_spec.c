@@ -247,7 +247,7 @@ TEST(mistakes_are_named_by_their_path)
 		{ PROCESS("\"consoleSize\":{\"height\":65536,\"width\":1}"), -EINVAL,
 			"process.consoleSize.height is not between 0 and 65535" },
 		{ PROCESS("\"rlimits\":[{\"type\":\"RLIMIT_X\",\"soft\":1,\"hard\":1}]"), -EINVAL,
-			"process.rlimits[0].type is 'RLIMIT_X', which is not known" },
+			"process.rlimits[0] has the type 'RLIMIT_X', which is not known" },
 		{ PROCESS("\"rlimits\":[{\"type\":\"RLIMIT_AS\",\"hard\":1}]"), -EINVAL,
 			"process.rlimits[0] has no 'soft'" },
 		{ PROCESS("\"capabilities\":{\"ambient\":[1]}"), -EINVAL,

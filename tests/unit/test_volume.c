@@ -119,10 +119,30 @@ TEST(tmpfs_volumes)
 		{ "/t", "", VOLUME_TMPFS, NULL, "/t", "", 0, false },
 		{ "/t:size=1m,mode=755,noexec", "", VOLUME_TMPFS, NULL, "/t",
 			"size=1m,mode=755,noexec", 0, false },
+		{ "/t:notmpcopyup", "", VOLUME_TMPFS, NULL, "/t", "", VOLUME_NO_COPY, false },
 		{ "t", "--tmpfs 't': 't' is not an absolute path inside the container", 0, 0, 0, 0,
 			0, 0 },
 		{ "/t:nope", "--tmpfs '/t:nope': unknown option 'nope'", 0, 0, 0, 0, 0, 0 },
 	};
 
 	check_rows(rows, ARRAY_SIZE(rows), volume_parse_tmpfs);
+}
+
+TEST(devices_are_bound)
+{
+	static const struct row rows[] = {
+		{ "/dev/fuse", "", VOLUME_BIND, "/dev/fuse", "/dev/fuse", "bind,nosuid,noexec", 0,
+			false },
+		{ "/dev/a:/dev/b:rwm", "", VOLUME_BIND, "/dev/a", "/dev/b", "bind,nosuid,noexec", 0,
+			false },
+		{ "/dev/a:r", "", VOLUME_BIND, "/dev/a", "/dev/a", "bind,nosuid,noexec,ro", 0,
+			true },
+		{ "dev/a", "--device 'dev/a': 'dev/a' is not an absolute path", 0, 0, 0, 0, 0, 0 },
+		{ "/dev/a:x", "--device '/dev/a:x': the access 'x' is not made of 'rwm'", 0, 0, 0,
+			0, 0, 0 },
+		{ "/dev/a:/b:r:w", "--device '/dev/a:/b:r:w': more than two colons", 0, 0, 0, 0, 0,
+			0 },
+	};
+
+	check_rows(rows, ARRAY_SIZE(rows), volume_parse_device);
 }
