@@ -96,12 +96,28 @@ static int parse_annotations(
 	return 0;
 }
 
-static void descriptor_done(struct descriptor *d)
+int descriptor_copy(struct descriptor *ret, const struct descriptor *d)
+{
+	struct descriptor copy = *d;
+
+	copy.media_type = copy.ref_name = copy.name = copy.source_digest = NULL;
+	if (copy_text(&copy.media_type, d->media_type) < 0 ||
+		copy_text(&copy.ref_name, d->ref_name) < 0 || copy_text(&copy.name, d->name) < 0 ||
+		copy_text(&copy.source_digest, d->source_digest) < 0) {
+		descriptor_done(&copy);
+		return -ENOMEM;
+	}
+	*ret = copy;
+	return 0;
+}
+
+void descriptor_done(struct descriptor *d)
 {
 	free(d->media_type);
 	free(d->ref_name);
 	free(d->name);
 	free(d->source_digest);
+	memset(d, 0, sizeof(*d));
 }
 
 static int parse_descriptor(
@@ -316,6 +332,8 @@ int manifest_parse(const char *data, size_t len, struct manifest *ret, struct er
 		r = parse_descriptors(json_object_get(j, "layers"), "layer", LIMIT_IDX_LAYERS,
 			&m.layers, &n, err);
 	m.n_layers = (uint32_t)n;
+	if (r == 0 && copy_text(&m.media_type, json_get_str(j, "mediaType")) < 0)
+		r = err_set(err, -ENOMEM, "cannot read it");
 	if (r < 0)
 		return err_wrap(err, r, "the manifest");
 	r = check_image(&m, err);
@@ -328,6 +346,7 @@ int manifest_parse(const char *data, size_t len, struct manifest *ret, struct er
 
 void manifest_done(struct manifest *m)
 {
+	free(m->media_type);
 	descriptor_done(&m->config);
 	for (uint32_t i = 0; i < m->n_layers; i++)
 		descriptor_done(&m->layers[i]);

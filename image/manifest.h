@@ -31,12 +31,17 @@ struct descriptor {
 	char *source_digest; /* annotation dev.lamina.source.digest of a store's index, or NULL */
 };
 
+/** descriptor_copy() - 0 with @ret filled (descriptor_done() it), or -ENOMEM */
+int descriptor_copy(struct descriptor *ret, const struct descriptor *d);
+void descriptor_done(struct descriptor *d);
+
 struct index {
 	struct descriptor *entries;
 	size_t n;
 };
 
 struct manifest {
+	char *media_type; /* by the document itself, or NULL */
 	struct descriptor config;
 	struct descriptor *layers; /* lowest first */
 	uint32_t n_layers;

@@ -235,6 +235,26 @@ char *ref_text(const struct ref *ref)
 		ref->tag ? ref->tag : "", digest[0] ? "@" : "", digest);
 }
 
+int ref_stored_name(const char *text, char **ret, struct err *err)
+{
+	auto_free char *local = NULL;
+	auto_ref ref = { 0 }, below = { 0 };
+	int r = ref_parse(text, &ref, err);
+
+	if (r < 0)
+		return r;
+	if (ref.digest.alg)
+		return err_say(err, -EINVAL, "an image is stored under a name, not a digest");
+	if (ref.is_short) {
+		local = str_format("localhost/%s", text);
+		r = local ? ref_parse(local, &below, err) : -ENOMEM;
+		if (r < 0)
+			return r == -ENOMEM ? err_set(err, r, "cannot parse an image name") : r;
+	}
+	*ret = ref_text(ref.is_short ? &below : &ref);
+	return *ret ? 0 : err_set(err, -ENOMEM, "cannot parse an image name");
+}
+
 char *ref_local_name(const char *base, const char *tag)
 {
 	auto_buf b = { 0 };

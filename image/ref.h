@@ -41,6 +41,13 @@ void ref_done(struct ref *ref);
 /** ref_text() - the full name, owned by the caller; NULL if out of memory */
 char *ref_text(const struct ref *ref);
 
+/**
+ * ref_stored_name() - the full name that a person gives to an image of the store
+ * A short name stands below localhost/: it is not docker.io's.
+ * Return: 0 with @ret owned by the caller; -EINVAL, also for a digest; -ENOMEM.
+ */
+int ref_stored_name(const char *text, char **ret, struct err *err);
+
 /** ref_tag_is_valid() - [A-Za-z0-9_][A-Za-z0-9_.-]{0,127} */
 bool ref_tag_is_valid(const char *tag);
 

@@ -147,3 +147,25 @@ TEST(directories_give_local_names_that_parse)
 		CHECK_INT(ref_parse(name, &ref, NULL), ==, 0);
 	}
 }
+
+TEST(what_people_call_their_images_is_local)
+{
+	static const struct {
+		const char *text, *name;
+		int r;
+	} cases[] = {
+		{ "app", "localhost/app:latest", 0 },
+		{ "team/app:1", "localhost/team/app:1", 0 },
+		{ "docker.io/app", "docker.io/library/app:latest", 0 },
+		{ "h.io:1/app", "h.io:1/app:latest", 0 },
+		{ "app@" DIGEST, NULL, -EINVAL },
+		{ "App", NULL, -EINVAL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		auto_free char *name = NULL;
+
+		CHECK_INT(ref_stored_name(cases[i].text, &name, NULL), ==, cases[i].r);
+		CHECK_STR(name, cases[i].name);
+	}
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Credentials (the contract is in the header). */
+#include "image/auth.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/str.h"
+
+#include <fcntl.h>
+#include <stdint.h>
+
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void cred_done(struct cred *c)
+{
+	/* Secrets do not stay in freed memory. */
+	if (c->password)
+		explicit_bzero(c->password, strlen(c->password));
+	if (c->identity_token)
+		explicit_bzero(c->identity_token, strlen(c->identity_token));
+	free(c->user);
+	free(c->password);
+	free(c->identity_token);
+	memset(c, 0, sizeof(*c));
+}
+
+/* Return: the bytes, NUL-terminated, owned by the caller; NULL if @text is not base64. */
+static char *base64_decode(const char *text, size_t *ret_len)
+{
+	auto_buf b = { 0 };
+	uint32_t bits = 0;
+	int n = 0;
+
+	for (; *text && *text != '='; text++) {
+		const char *d = strchr(digits, *text);
+
+		if (!d)
+			return NULL;
+		bits = bits << 6 | (uint32_t)(d - digits);
+		n += 6;
+		if (n >= 8) {
+			char c = (char)(bits >> (n -= 8));
+
+			if (buf_add(&b, &c, 1) < 0)
+				return NULL;
+		}
+	}
+	if (text[strspn(text, "=")] != '\0')
+		return NULL;
+	*ret_len = b.len;
+	return buf_take(&b);
+}
+
+char *auth_basic(const char *user, const char *password)
+{
+	auto_free char *plain = str_format("%s:%s", user, password);
+	auto_buf b = { 0 };
+	size_t len = plain ? strlen(plain) : 0;
+
+	if (!plain || buf_add_str(&b, "Basic ") < 0)
+		return NULL;
+	for (size_t i = 0; i < len; i += 3) {
+		uint32_t v = (uint32_t)(uint8_t)plain[i] << 16;
+		char out[4];
+
+		v |= i + 1 < len ? (uint32_t)(uint8_t)plain[i + 1] << 8 : 0;
+		v |= i + 2 < len ? (uint32_t)(uint8_t)plain[i + 2] : 0;
+		out[0] = digits[v >> 18];
+		out[1] = digits[v >> 12 & 63];
+		out[2] = i + 1 < len ? digits[v >> 6 & 63] : '=';
+		out[3] = i + 2 < len ? digits[v & 63] : '=';
+		if (buf_add(&b, out, 4) < 0)
+			return NULL;
+	}
+	explicit_bzero(plain, len);
+	return buf_take(&b);
+}
+
+/* Without the scheme and path that docker puts around a host: "https://index.docker.io/v1/". */
+static char *normal_key(const char *key)
+{
+	const char *p = key;
+	bool had_scheme = false;
+
+	if (str_starts(p, "https://"))
+		p += 8, had_scheme = true;
+	else if (str_starts(p, "http://"))
+		p += 7, had_scheme = true;
+	if (had_scheme)
+		return strndup(p, strcspn(p, "/"));
+	return strndup(p, strlen(p) - (str_ends(p, "/") ? 1 : 0));
+}
+
+static bool is_docker_hub(const char *key)
+{
+	return str_eq(key, "index.docker.io") || str_eq(key, "registry-1.docker.io");
+}
+
+/* How long the part of HOST/PATH is that @key covers; 0 if it is another place. */
+static size_t covers(const char *key, const char *host, const char *path)
+{
+	auto_free char *normal = normal_key(key);
+	auto_free char *whole = NULL;
+	size_t len;
+
+	if (!normal || !*normal)
+		return 0;
+	if (str_eq(host, "docker.io") && is_docker_hub(normal))
+		return strlen(host);
+	whole = path ? str_format("%s/%s", host, path) : strdup(host);
+	len = strlen(normal);
+	if (!whole || !str_starts(whole, normal) || (whole[len] && whole[len] != '/'))
+		return 0;
+	return len;
+}
+
+static int read_entry(const json_t *entry, const char *key, struct cred *ret, struct err *err)
+{
+	const char *auth = json_get_str(entry, "auth"), *token;
+	auto_free char *plain = NULL;
+	auto_cred c = { 0 };
+	char *colon;
+	size_t len;
+
+	token = json_get_str(entry, "identitytoken");
+	if (token && *token) {
+		c.identity_token = strdup(token);
+		if (!c.identity_token)
+			return -ENOMEM;
+	}
+	if (auth && *auth) {
+		plain = base64_decode(auth, &len);
+		/* docker pads the password with NULs. */
+		colon = plain ? strchr(plain, ':') : NULL;
+		if (!colon || strpbrk(plain, "\r\n"))
+			return err_say(err, -EBADMSG, "the entry '%s' is not valid", key);
+		*colon = '\0';
+		c.user = strdup(plain);
+		c.password = strdup(colon + 1);
+		explicit_bzero(plain, len);
+		if (!c.user || !c.password)
+			return -ENOMEM;
+	}
+	*ret = c;
+	memset(&c, 0, sizeof(c));
+	return 0;
+}
+
+int auth_look_up(
+	const json_t *file, const char *host, const char *path, struct cred *ret, struct err *err)
+{
+	const json_t *auths = json_object_get(file, "auths"), *best = NULL;
+	const char *key, *best_key = NULL;
+	size_t best_len = 0;
+	json_t *entry;
+
+	memset(ret, 0, sizeof(*ret));
+	json_object_foreach ((json_t *)auths, key, entry) {
+		size_t len = covers(key, host, path);
+
+		if (len <= best_len)
+			continue;
+		best_len = len;
+		best = entry;
+		best_key = key;
+	}
+	if (json_object_get(json_object_get(file, "credHelpers"), host) ||
+		json_get_str(file, "credsStore"))
+		log_debug("image", "credential program not run host='%s'", host);
+	return best ? read_entry(best, best_key, ret, err) : 0;
+}
+
+/* Return: 0, also if the file is missing and may be. */
+static int look_in(const char *file, bool must_exist, const char *host, const char *path,
+	struct cred *ret, struct err *err)
+{
+	auto_free char *data = NULL;
+	auto_json *j = NULL;
+	auto_fd fd = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	size_t len;
+	int r;
+
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR) && !must_exist)
+		return 0;
+	if (fd < 0)
+		return err_set(err, -errno, "cannot read the credentials in '%s'", file);
+	r = fd_read_file(fd, LIMIT_AUTH_FILE_BYTES, &data, &len);
+	if (r < 0)
+		return err_set(err, r, "cannot read the credentials in '%s'", file);
+	r = json_parse(data, len, file, &j, err);
+	explicit_bzero(data, len);
+	if (r < 0)
+		return r;
+	r = auth_look_up(j, host, path, ret, err);
+	return r < 0 ? err_wrap(err, r, "the credentials in '%s'", file) : 0;
+}
+
+/* DIR/NAME from a variable, or from HOME and a fallback below it; NULL if neither is set. */
+static char *file_in(const char *variable, const char *fallback, const char *name)
+{
+	const char *dir = getenv(variable), *home = getenv("HOME");
+
+	if (dir && *dir)
+		return str_format("%s/%s", dir, name);
+	if (!fallback || !home || !*home)
+		return NULL;
+	return str_format("%s/%s/%s", home, fallback, name);
+}
+
+int auth_find(
+	const char *file, const char *host, const char *path, struct cred *ret, struct err *err)
+{
+	static const struct {
+		const char *variable, *fallback, *name;
+	} places[] = {
+		{ "XDG_RUNTIME_DIR", NULL, "containers/auth.json" },
+		{ "XDG_CONFIG_HOME", ".config", "containers/auth.json" },
+		{ "DOCKER_CONFIG", ".docker", "config.json" },
+	};
+
+	memset(ret, 0, sizeof(*ret));
+	if (!file || !*file)
+		file = getenv("REGISTRY_AUTH_FILE");
+	if (file && *file)
+		return look_in(file, true, host, path, ret, err);
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		auto_free char *name =
+			file_in(places[i].variable, places[i].fallback, places[i].name);
+		int r = name ? look_in(name, false, host, path, ret, err) : 0;
+
+		if (r < 0 || ret->user || ret->identity_token)
+			return r;
+	}
+	return 0;
+}

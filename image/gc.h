@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Removal of images, and of what nothing refers to any more
+ *
+ * The disk is walked, not a list: whatever an interrupted command left behind goes as well.
+ */
+
+#include "image/names.h"
+
+struct gc_stats {
+	uint32_t n_layers; /* removed */
+	uint32_t n_busy; /* left because somebody holds a lease */
+	uint64_t bytes; /* freed in layers */
+};
+
+/**
+ * gc_run() - remove blobs, layers and merged indexes that no entry of @x needs
+ * Store lock held exclusively.  If an image cannot be read, what it needs is not known, so layers
+ * and blobs stay until it is removed or healed.
+ */
+int gc_run(struct img_store *s, const struct index *x, struct gc_stats *ret, struct err *err);
+
+enum rmi_flags {
+	RMI_FORCE = 1 << 0, /* by id: also if it has several names */
+};
+
+/* What a removal did, for the person. */
+struct rmi_report {
+	void (*untagged)(void *ctx, const char *name);
+	void (*deleted)(void *ctx, const struct idx_digest *id);
+	void *ctx;
+};
+
+/**
+ * img_remove() - remove a name, and the image with its last name
+ * @text: name or id
+ *
+ * Return: 0; -ENOENT; -EBUSY if the image is in use; -EEXIST if an id has several names.
+ */
+int img_remove(struct img_store *s, const char *text, enum rmi_flags flags,
+	const struct rmi_report *report, struct err *err);
