@@ -28,6 +28,9 @@ int proc_open(const struct proc_id *id);
 /** proc_has_ended() - whether the process of a pidfd is dead or a zombie */
 bool proc_has_ended(int pidfd);
 
+/** proc_wait() - until any process, child or not, has ended; 0 or a negative errno */
+int proc_wait(int pidfd);
+
 /** proc_kill() - send a signal by pidfd; 0 or a negative errno */
 int proc_kill(int pidfd, int sig);
 

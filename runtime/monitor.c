@@ -98,6 +98,8 @@ int monitor_run(struct monitor *m, struct err *err)
 
 void monitor_done(struct monitor *m)
 {
+	if (m->signal_fd < 0)
+		return;
 	cleanup_fd(&m->signal_fd);
 	m->signal_fd = -1;
 	(void)sigprocmask(SIG_SETMASK, &m->before, NULL);

@@ -16,7 +16,7 @@ struct monitor {
 	int net_pidfd; /* of the network process; -1: none.  Borrowed */
 	sigset_t passed; /* signals that go to the container */
 	sigset_t before; /* mask to restore */
-	int signal_fd;
+	int signal_fd; /* -1: signals are not held back */
 };
 
 /**

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/proc.h"
+#include "base/sock.h"
 #include "base/str.h"
 #include "runtime/init.h"
 #include "runtime/userns.h"
@@ -22,7 +23,6 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 
 enum side { OUTSIDE, INSIDE, CLONE, TELL_INSIDE, TELL_OUTSIDE, SIDE_MAX_ };
@@ -153,53 +153,17 @@ void stage_print(void)
 
 static int send_message(int sock, const struct message *m, int fd)
 {
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec iov = { (void *)m, sizeof(*m) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (m->code == 0)
-		iov.iov_len = offsetof(struct message, err);
-	if (fd >= 0) {
-		msg.msg_control = control.room;
-		msg.msg_controllen = sizeof(control.room);
-		control.head.cmsg_level = SOL_SOCKET;
-		control.head.cmsg_type = SCM_RIGHTS;
-		control.head.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
-	}
-	return sendmsg(sock, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return sock_send(sock, m, m->code ? sizeof(*m) : offsetof(struct message, err), fd);
 }
 
 /* 1 with a message; 0 at the end of the socket. */
 static int recv_message(int sock, struct message *ret, int *ret_fd)
 {
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec iov = { ret, sizeof(*ret) };
-	struct msghdr msg = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.room,
-		.msg_controllen = sizeof(control.room) };
-	ssize_t n;
+	ssize_t n = sock_recv(sock, ret, sizeof(*ret), ret_fd);
 
-	do
-		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return errno == ECONNRESET ? 0 : -errno;
-	if (n == 0)
-		return 0;
-	if ((size_t)n < offsetof(struct message, err))
-		return -EBADMSG;
-	if (msg.msg_controllen >= CMSG_LEN(sizeof(int)) && control.head.cmsg_type == SCM_RIGHTS &&
-		ret_fd)
-		memcpy(ret_fd, CMSG_DATA(&control.head), sizeof(int));
-	return 1;
+	if (n <= 0)
+		return (int)n;
+	return (size_t)n < offsetof(struct message, err) ? -EBADMSG : 1;
 }
 
 /* ---- the inside's walk ---- */
@@ -246,7 +210,7 @@ static void __attribute__((noreturn)) walk_inside(struct stage *st)
 static int clone_inside(struct stage *st, struct err *err)
 {
 	struct clone_args args = { .flags = CLONE_NEWUSER | CLONE_PIDFD, .exit_signal = SIGCHLD };
-	int pair[2], pidfd = -1;
+	int pair[2], pidfd = -1, r;
 	long pid;
 
 	for (int i = 0; i < SPEC_NS_MAX_; i++)
@@ -254,8 +218,9 @@ static int clone_inside(struct stage *st, struct err *err)
 			args.flags |= (uint64_t)(unsigned int)spec_ns_clone_flag((enum spec_ns)i);
 	args.flags |= CLONE_NEWNS;
 	args.pidfd = (uint64_t)(uintptr_t)&pidfd;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_set(err, -errno, "cannot make a socket");
+	r = sock_pair(pair);
+	if (r < 0)
+		return err_set(err, r, "cannot make a socket");
 	pid = syscall(SYS_clone3, &args, sizeof(args));
 	if (pid == 0) {
 		(void)close(pair[0]);

@@ -295,6 +295,13 @@ static int identity_map(const char *map_path, struct idmap *ret)
 	return ret->n > 0 ? 0 : -EBADMSG;
 }
 
+int userns_own_ids(struct idmap *ret_uids, struct idmap *ret_gids)
+{
+	int r = identity_map("/proc/self/uid_map", ret_uids);
+
+	return r < 0 ? r : identity_map("/proc/self/gid_map", ret_gids);
+}
+
 int userns_write_maps(pid_t pid, const struct idmap *uids, const struct idmap *gids)
 {
 	const struct {
@@ -468,9 +475,7 @@ static int make_as_root(struct err *err)
 	__attribute__((cleanup(maps_done))) struct maps m = { 0 };
 	int r;
 
-	r = identity_map("/proc/self/uid_map", &m.uids);
-	if (r >= 0)
-		r = identity_map("/proc/self/gid_map", &m.gids);
+	r = userns_own_ids(&m.uids, &m.gids);
 	if (r < 0)
 		return err_set(err, r, "cannot read the ids of this user namespace");
 	return make_namespace(&m, false, err);

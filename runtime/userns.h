@@ -51,6 +51,9 @@ void userns_leave(struct userns *ns);
  */
 int userns_write_maps(pid_t pid, const struct idmap *uids, const struct idmap *gids);
 
+/** userns_own_ids() - the ids that the caller's user namespace has, each mapped to itself */
+int userns_own_ids(struct idmap *ret_uids, struct idmap *ret_gids);
+
 /**
  * userns_explain() - say which setting of this machine forbids user namespaces, if one does
  * Return: @code, with a text and hint added to @err if a reason was found.

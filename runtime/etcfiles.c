@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /etc/hosts, /etc/resolv.conf and /etc/hostname (the contract is in the header). */
+#include "runtime/etcfiles.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "runtime/net_resolv.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <sys/stat.h>
+
+static bool is_address(const char *s)
+{
+	unsigned char raw[sizeof(struct in6_addr)];
+
+	return inet_pton(AF_INET, s, raw) == 1 || inet_pton(AF_INET6, s, raw) == 1;
+}
+
+static int add_hosts(const struct etcfiles *e, struct buf *ret, struct err *err)
+{
+	for (size_t i = 0; e->add_hosts && i < e->add_hosts->n; i++) {
+		const char *text = e->add_hosts->v[i], *colon = strchr(text, ':');
+		const char *addr = colon ? colon + 1 : "";
+
+		if (str_eq(addr, "host-gateway") && e->host_addr)
+			addr = e->host_addr;
+		if (!colon || colon == text || !is_address(addr) ||
+			strcspn(text, " \t\n#") < (size_t)(colon - text))
+			return err_say(err, -EINVAL, "'%s' is not of the form NAME:ADDRESS", text);
+		if (buf_printf(ret, "%s\t%.*s\n", addr, (int)(colon - text), text) < 0)
+			return err_set(err, -ENOMEM, "cannot make /etc/hosts");
+	}
+	return 0;
+}
+
+int etc_make_hosts(const struct etcfiles *e, struct buf *ret, struct err *err)
+{
+	const char *own = e->plan ? e->plan->guest_text : "127.0.0.1";
+	int r;
+
+	r = add_hosts(e, ret, err);
+	if (r < 0)
+		return r;
+	r = buf_add_str(ret, "127.0.0.1\tlocalhost\n"
+			     "::1\tlocalhost ip6-localhost ip6-loopback\n");
+	if (r >= 0)
+		r = buf_printf(ret, "%s\t%s%s%s\n", own, e->hostname,
+			str_eq(e->hostname, e->name) ? "" : " ",
+			str_eq(e->hostname, e->name) ? "" : e->name);
+	if (r >= 0 && e->host_addr)
+		r = buf_printf(
+			ret, "%s\thost.containers.internal host.docker.internal\n", e->host_addr);
+	return r < 0 ? err_set(err, r, "cannot make /etc/hosts") : 0;
+}
+
+static bool is_loopback(const char *addr)
+{
+	return str_starts(addr, "127.") || str_starts(addr, "::1");
+}
+
+/* One line of the host's file: whether the container's has it too. */
+static bool keep_line(const struct etcfiles *e, const char *line)
+{
+	static const char *const words[] = { "search", "domain", "options" };
+	const char *rest = line + strspn(line, " \t");
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (str_starts(rest, words[i]))
+			return true;
+	if (!str_starts(rest, "nameserver") || (e->dns && e->dns->n > 0))
+		return false;
+	rest += strlen("nameserver");
+	rest += strspn(rest, " \t");
+	return e->network == ETC_NET_HOST || (e->network == ETC_NET_NONE && !is_loopback(rest));
+}
+
+static int add_servers(const struct etcfiles *e, struct buf *ret)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && e->dns && i < e->dns->n; i++)
+		r = buf_printf(ret, "nameserver %s\n", e->dns->v[i]);
+	if (r < 0 || (e->dns && e->dns->n > 0) || !e->plan)
+		return r;
+	r = buf_printf(ret, "nameserver %s\n", e->plan->dns_text);
+	if (r >= 0 && e->plan->ipv6)
+		r = buf_printf(ret, "nameserver %s\n", e->plan->dns6_text);
+	return r;
+}
+
+int etc_make_resolv(const struct etcfiles *e, const char *host, struct buf *ret)
+{
+	auto_free char *copy = strdup(host);
+	char *rest = copy, *line;
+	int r;
+
+	if (!copy)
+		return -ENOMEM;
+	r = add_servers(e, ret);
+	while (r >= 0 && (line = strsep(&rest, "\n")))
+		if (keep_line(e, line))
+			r = buf_printf(ret, "%s\n", line);
+	return r < 0 ? r : buf_add(ret, "", 0);
+}
+
+static int write_file(int dirfd, const char *name, const struct buf *text, struct err *err)
+{
+	auto_fd fd =
+		openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	int r = fd < 0 ? -errno : fd_write_all(fd, text->data, text->len);
+
+	/* Whatever the umask: every user of the container reads it. */
+	if (r >= 0 && fchmod(fd, 0644) < 0)
+		r = -errno;
+	return r < 0 ? err_set(err, r, "cannot write '%s' for the container", name) : 0;
+}
+
+int etcfiles_write(int dirfd, const struct etcfiles *e, struct err *err)
+{
+	auto_buf hosts = { 0 }, resolv = { 0 }, hostname = { 0 };
+	auto_free char *host_resolv = calloc(1, LIMIT_RESOLV_BYTES + 1);
+	int r;
+
+	if (!host_resolv)
+		return err_set(err, -ENOMEM, "cannot make /etc/resolv.conf");
+	r = net_resolv_read(host_resolv);
+	host_resolv[r > 0 ? r : 0] = '\0';
+	r = etc_make_hosts(e, &hosts, err);
+	if (r < 0)
+		return r;
+	if (etc_make_resolv(e, host_resolv, &resolv) < 0 ||
+		buf_printf(&hostname, "%s\n", e->hostname) < 0)
+		return err_set(err, -ENOMEM, "cannot make /etc/resolv.conf");
+	r = write_file(dirfd, "hosts", &hosts, err);
+	if (r >= 0)
+		r = write_file(dirfd, "resolv.conf", &resolv, err);
+	if (r >= 0)
+		r = write_file(dirfd, "hostname", &hostname, err);
+	return r;
+}
+
+int etcfiles_host_addr(char ret[INET_ADDRSTRLEN])
+{
+	struct ifaddrs *list;
+	int r = -ENOENT;
+
+	if (getifaddrs(&list) < 0)
+		return -errno;
+	for (const struct ifaddrs *a = list; a && r < 0; a = a->ifa_next)
+		if (a->ifa_addr && a->ifa_addr->sa_family == AF_INET && (a->ifa_flags & IFF_UP) &&
+			!(a->ifa_flags & IFF_LOOPBACK) &&
+			inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)a->ifa_addr)->sin_addr,
+				ret, INET_ADDRSTRLEN))
+			r = 0;
+	freeifaddrs(list);
+	return r;
+}
