@@ -523,6 +523,13 @@ static int dir_nlink(struct ovl_fs *fs, struct node *n, struct stat *st)
 	return r;
 }
 
+nlink_t node_names_left(const struct node *n, const struct stat *st)
+{
+	nlink_t ours = !!(n->flags & NODE_INDEXED) + !!(n->flags & NODE_IN_ORPHANS);
+
+	return st->st_nlink - ours + n->n_lower_names;
+}
+
 static int stat_upper(struct ovl_fs *fs, struct node *n, const struct stat *st, struct stat *ret)
 {
 	struct lower_attr a;
@@ -535,7 +542,7 @@ static int stat_upper(struct ovl_fs *fs, struct node *n, const struct stat *st, 
 	else if (S_ISDIR(n->fmt))
 		r = dir_nlink(fs, n, ret);
 	else
-		ret->st_nlink = st->st_nlink - !!(n->flags & NODE_INDEXED) + n->n_lower_names;
+		ret->st_nlink = node_names_left(n, st);
 	if (r == 0 && (n->flags & NODE_META_ONLY)) {
 		r = fs->lower->ops->attr(fs->lower, n->handle, &a);
 		ret->st_blocks = (blkcnt_t)((a.n_bytes + 4095) / 4096 * 8);

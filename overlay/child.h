@@ -62,6 +62,10 @@ void child_slot_clear(struct node *dir, const char *name, const struct dir_slot 
 /** child_load_names() - read the upper directory, once; lock held */
 int child_load_names(struct ovl_fs *fs, struct node *dir);
 
+/** node_names_left() - names of an upper file that clients see; @st is the upper inode's; lock held
+ */
+nlink_t node_names_left(const struct node *n, const struct stat *st);
+
 /** node_stat() - attributes for clients of a node that has a struct; takes its lock */
 int node_stat(struct ovl_fs *fs, struct node *n, struct stat *ret);
 /** node_stat_locked() - the same; lock held */

@@ -7,6 +7,8 @@
  */
 #include "base/cleanup.h"
 #include "overlay/child.h"
+#include "overlay/copydata.h"
+#include "overlay/copyup.h"
 #include "overlay/locate.h"
 #include "overlay/ops.h"
 
@@ -154,6 +156,265 @@ int ovl_read(struct ovl_fs *fs, uint64_t id, off_t off, size_t len, void *buf, s
 	if (r == -E2BIG)
 		r = read_fragments(fs, handle, off, len, buf, iov);
 out:
+	node_put(fs->nodes, n);
+	return r;
+}
+
+/* ---- writing ---- */
+
+/* A descriptor of a file whose data is in the upper, copied up if it was not. */
+static int open_for_change(struct ovl_fs *fs, uint64_t id, struct node **ret_n, struct fd_ref *ret)
+{
+	int r = copyup_file(fs, id, COPYUP_ALL, ret_n);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&(*ret_n)->lock);
+	r = S_ISREG((*ret_n)->fmt) ? locate_data_fd(fs, *ret_n, ret) : -EINVAL;
+	pthread_mutex_unlock(&(*ret_n)->lock);
+	if (r < 0)
+		node_put(fs->nodes, *ret_n);
+	return r;
+}
+
+static void close_changed(struct ovl_fs *fs, struct node *n, struct fd_ref *ref)
+{
+	fdc_release(fs->fds, ref);
+	node_put(fs->nodes, n);
+}
+
+static int kill_suidgid(struct ovl_fs *fs, struct node *n, uint64_t id)
+{
+	const struct ovl_attr a = { .set = OVL_SET_KILL_SUIDGID };
+	struct stat st;
+	int r = node_stat(fs, n, &st);
+
+	if (r < 0 || !(st.st_mode & (S_ISUID | S_ISGID)))
+		return r;
+	return ovl_setattr(fs, id, &a, &st);
+}
+
+ssize_t ovl_write(struct ovl_fs *fs, uint64_t id, const void *buf, size_t len, off_t off,
+	enum ovl_write_flags flags)
+{
+	struct fd_ref ref;
+	struct node *n;
+	size_t done = 0;
+	int r = open_for_change(fs, id, &n, &ref);
+
+	if (r < 0)
+		return r;
+	if (flags & OVL_WRITE_KILL_SUIDGID)
+		r = kill_suidgid(fs, n, id);
+	while (r == 0 && done < len) {
+		ssize_t got =
+			pwrite(ref.fd, (const char *)buf + done, len - done, off + (off_t)done);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			r = got < 0 ? -errno : -EIO;
+		else
+			done += (size_t)got;
+	}
+	close_changed(fs, n, &ref);
+	return done > 0 ? (ssize_t)done : r;
+}
+
+int ovl_fallocate(struct ovl_fs *fs, uint64_t id, int mode, off_t off, off_t len)
+{
+	struct fd_ref ref;
+	struct node *n;
+	int r = open_for_change(fs, id, &n, &ref);
+
+	if (r < 0)
+		return r;
+	r = fallocate(ref.fd, mode, off, len) < 0 ? -errno : 0;
+	close_changed(fs, n, &ref);
+	return r;
+}
+
+/* The bytes of @c->in go to @fd, wherever they are. */
+static int copy_into(struct ovl_fs *fs, const struct ovl_copy *c, int fd, uint64_t *done)
+{
+	struct node *in = node_find(fs->nodes, c->in);
+	uint64_t handle = in ? in->handle : node_id_handle(fs->nodes, c->in);
+	struct fd_ref ref = { -1, NULL };
+	int r = 0;
+
+	if (node_is_upper(in)) {
+		pthread_mutex_lock(&in->lock);
+		if (!(in->flags & NODE_META_ONLY))
+			r = locate_data_fd(fs, in, &ref);
+		pthread_mutex_unlock(&in->lock);
+	}
+	if (r == 0 && ref.fd >= 0) {
+		r = copy_fd_range(
+			ref.fd, (uint64_t)c->off_in, c->len, fd, (uint64_t)c->off_out, done);
+		fdc_release(fs->fds, &ref);
+	} else if (r == 0 && handle == NODE_NO_HANDLE) {
+		r = -ESTALE;
+	} else if (r == 0) {
+		/* Into the middle of a file: holes have to arrive as zeros. */
+		if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, c->off_out,
+			    (off_t)c->len) < 0)
+			r = -errno;
+		if (r == 0)
+			r = copy_from_lower(fs->lower, handle, (uint64_t)c->off_in, c->len, fd,
+				(uint64_t)c->off_out, done);
+	}
+	node_put(fs->nodes, in);
+	return r;
+}
+
+/* A hole at the end of what was copied does not make the file longer by itself. */
+static int reach(int fd, off_t end)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return st.st_size < end && ftruncate(fd, end) < 0 ? -errno : 0;
+}
+
+ssize_t ovl_copy_file_range(struct ovl_fs *fs, const struct ovl_copy *c)
+{
+	struct ovl_copy some = *c;
+	struct fd_ref ref;
+	struct node *n;
+	uint64_t done = 0;
+	struct stat st;
+	int r;
+
+	if (!fs->up)
+		return -EROFS;
+	r = ovl_getattr(fs, c->in, &st);
+	if (r < 0)
+		return r;
+	if (c->off_in >= st.st_size)
+		return 0;
+	if ((off_t)some.len > st.st_size - c->off_in)
+		some.len = (size_t)(st.st_size - c->off_in);
+	r = open_for_change(fs, c->out, &n, &ref);
+	if (r < 0)
+		return r;
+	r = copy_into(fs, &some, ref.fd, &done);
+	if (r == 0)
+		r = reach(ref.fd, c->off_out + (off_t)done);
+	close_changed(fs, n, &ref);
+	return r < 0 ? r : (ssize_t)done;
+}
+
+/* ---- syncing ---- */
+
+static int sync_node(struct ovl_fs *fs, uint64_t id, bool datasync)
+{
+	struct node *n;
+	struct fd_ref ref;
+	int r = 0;
+
+	if (!fs->up || (fs->flags & OVL_VOLATILE))
+		return 0;
+	n = node_find(fs->nodes, id);
+	if (node_is_upper(n) && (S_ISREG(n->fmt) || S_ISDIR(n->fmt))) {
+		pthread_mutex_lock(&n->lock);
+		r = S_ISDIR(n->fmt) ? locate_dir_fd(fs, n, &ref) : locate_data_fd(fs, n, &ref);
+		pthread_mutex_unlock(&n->lock);
+		if (r == 0) {
+			if ((datasync ? fdatasync(ref.fd) : fsync(ref.fd)) < 0)
+				r = -errno;
+			fdc_release(fs->fds, &ref);
+		}
+	}
+	node_put(fs->nodes, n);
+	return r;
+}
+
+int ovl_fsync(struct ovl_fs *fs, uint64_t id, bool datasync)
+{
+	return sync_node(fs, id, datasync);
+}
+
+int ovl_fsyncdir(struct ovl_fs *fs, uint64_t id)
+{
+	return sync_node(fs, id, false);
+}
+
+int ovl_syncfs(struct ovl_fs *fs)
+{
+	if (!fs->up || (fs->flags & OVL_VOLATILE))
+		return 0;
+	return syncfs(fs->up->tree_fd) < 0 ? -errno : 0;
+}
+
+/* ---- asking ---- */
+
+static off_t seek_lower(struct ovl_fs *fs, uint64_t handle, off_t off, int whence)
+{
+	for (;;) {
+		struct lower_piece p;
+		int r = fs->lower->ops->map(fs->lower, handle, (uint64_t)off, &p);
+		bool hole = r == 0 && !p.mem && p.fd < 0;
+
+		/* The end of the file is a hole. */
+		if (r == -ENXIO)
+			return whence == SEEK_HOLE ? off : -ENXIO;
+		if (r < 0)
+			return r;
+		if (hole == (whence == SEEK_HOLE))
+			return off;
+		off += (off_t)p.len;
+	}
+}
+
+off_t ovl_lseek(struct ovl_fs *fs, uint64_t id, off_t off, int whence)
+{
+	struct node *n = fs->up ? node_find(fs->nodes, id) : NULL;
+	uint64_t handle = n ? n->handle : node_id_handle(fs->nodes, id);
+	struct fd_ref ref = { -1, NULL };
+	struct stat st;
+	off_t r = 0;
+
+	if (node_is_upper(n)) {
+		pthread_mutex_lock(&n->lock);
+		if (!(n->flags & NODE_META_ONLY))
+			r = locate_data_fd(fs, n, &ref);
+		pthread_mutex_unlock(&n->lock);
+	}
+	if (r == 0 && ref.fd >= 0) {
+		r = lseek(ref.fd, off, whence);
+		if (r < 0)
+			r = -errno;
+		fdc_release(fs->fds, &ref);
+	} else if (r == 0) {
+		r = ovl_getattr(fs, id, &st);
+		if (r == 0 && handle == NODE_NO_HANDLE)
+			r = -ESTALE;
+		if (r == 0)
+			r = off < 0 || off >= st.st_size ? -ENXIO
+							 : seek_lower(fs, handle, off, whence);
+	}
+	node_put(fs->nodes, n);
+	return r;
+}
+
+int ovl_get_flags(struct ovl_fs *fs, uint64_t id, int *ret)
+{
+	struct node *n = fs->up ? node_find(fs->nodes, id) : NULL;
+	struct fd_ref ref;
+	int r = 0;
+
+	*ret = 0;
+	if (node_is_upper(n) && (S_ISREG(n->fmt) || S_ISDIR(n->fmt))) {
+		pthread_mutex_lock(&n->lock);
+		r = S_ISDIR(n->fmt) ? locate_dir_fd(fs, n, &ref) : locate_data_fd(fs, n, &ref);
+		pthread_mutex_unlock(&n->lock);
+		if (r == 0) {
+			if (ioctl(ref.fd, FS_IOC_GETFLAGS, ret) < 0)
+				r = -errno;
+			fdc_release(fs->fds, &ref);
+		}
+	}
 	node_put(fs->nodes, n);
 	return r;
 }

@@ -20,13 +20,23 @@
 #define MAX_IO_BYTES	(1U << 20)
 #define MAX_XATTR_BYTES (1U << 17)
 
+static __thread uint32_t write_flags;
+
 void fuse_adapter_write_flags(uint32_t flags)
 {
+	write_flags = flags;
 }
 
 static struct ovl_fs *fs_of(fuse_req_t req)
 {
 	return ((struct fuse_adapter *)fuse_req_userdata(req))->fs;
+}
+
+static struct ovl_cred cred_of(fuse_req_t req)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+	return (struct ovl_cred){ ctx->uid, ctx->gid, ctx->umask };
 }
 
 /* Clients know no damaged layers, only devices that cannot be read. */
@@ -93,6 +103,43 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	reply_attr(req, r, &st);
 }
 
+static void op_setattr(
+	fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi)
+{
+	static const struct {
+		int from;
+		enum ovl_set to;
+	} bits[] = {
+		{ FUSE_SET_ATTR_MODE, OVL_SET_MODE },
+		{ FUSE_SET_ATTR_UID, OVL_SET_UID },
+		{ FUSE_SET_ATTR_GID, OVL_SET_GID },
+		{ FUSE_SET_ATTR_SIZE, OVL_SET_SIZE },
+		{ FUSE_SET_ATTR_ATIME, OVL_SET_ATIME },
+		{ FUSE_SET_ATTR_ATIME_NOW, OVL_SET_ATIME },
+		{ FUSE_SET_ATTR_MTIME, OVL_SET_MTIME },
+		{ FUSE_SET_ATTR_MTIME_NOW, OVL_SET_MTIME },
+		{ FUSE_SET_ATTR_KILL_SUID, OVL_SET_KILL_SUIDGID },
+	};
+	struct ovl_attr a = { .mode = attr->st_mode,
+		.uid = attr->st_uid,
+		.gid = attr->st_gid,
+		.size = attr->st_size,
+		.atime = attr->st_atim,
+		.mtime = attr->st_mtim };
+	struct stat st;
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bits); i++)
+		if (to_set & bits[i].from)
+			a.set |= bits[i].to;
+	if (to_set & FUSE_SET_ATTR_ATIME_NOW)
+		a.atime.tv_nsec = UTIME_NOW;
+	if (to_set & FUSE_SET_ATTR_MTIME_NOW)
+		a.mtime.tv_nsec = UTIME_NOW;
+	r = ovl_setattr(fs_of(req), ino, &a, &st);
+	reply_attr(req, r, &st);
+}
+
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 {
 	auto_free char *target = NULL;
@@ -113,6 +160,64 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 		reply_err(req, r);
 	else
 		(void)fuse_reply_statfs(req, &st);
+}
+
+/* ---- changes of names ---- */
+
+static void make(fuse_req_t req, fuse_ino_t parent, const char *name, const struct ovl_new *what)
+{
+	const struct ovl_cred cred = cred_of(req);
+	struct ovl_entry e;
+	int r = ovl_make(fs_of(req), parent, name, what, &cred, &e);
+
+	reply_entry(req, r, &e);
+}
+
+static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
+{
+	const struct ovl_new what = { .mode = mode, .rdev = rdev };
+
+	make(req, parent, name, &what);
+}
+
+static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	const struct ovl_new what = { .mode = S_IFDIR | (mode & 07777) };
+
+	make(req, parent, name, &what);
+}
+
+static void op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
+{
+	const struct ovl_new what = { .mode = S_IFLNK | 0777, .target = link };
+
+	make(req, parent, name, &what);
+}
+
+static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	reply_err(req, ovl_unlink(fs_of(req), parent, name));
+}
+
+static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	reply_err(req, ovl_rmdir(fs_of(req), parent, name));
+}
+
+static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
+	const char *newname, unsigned int flags)
+{
+	const struct ovl_rename what = { parent, newparent, name, newname, flags };
+
+	reply_err(req, ovl_rename(fs_of(req), &what));
+}
+
+static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const char *newname)
+{
+	struct ovl_entry e;
+	int r = ovl_link(fs_of(req), ino, newparent, newname, &e);
+
+	reply_entry(req, r, &e);
 }
 
 /* ---- opening: never announced, if the kernel can do without ---- */
@@ -204,6 +309,11 @@ static void op_readdirplus(
 	list(req, ino, size, off, true);
 }
 
+static void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+	reply_err(req, ovl_fsyncdir(fs_of(req), ino));
+}
+
 /* ---- data ---- */
 
 static pthread_key_t io_key;
@@ -250,6 +360,123 @@ static void op_read(
 		(void)fuse_reply_iov(req, iov, r);
 }
 
+static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
+	struct fuse_file_info *fi)
+{
+	bool kill = write_flags & FUSE_WRITE_KILL_SUIDGID;
+	ssize_t n = ovl_write(fs_of(req), ino, buf, size, off, kill ? OVL_WRITE_KILL_SUIDGID : 0);
+
+	if (n < 0)
+		reply_err(req, (int)n);
+	else
+		(void)fuse_reply_write(req, (size_t)n);
+}
+
+static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+	reply_err(req, ovl_fsync(fs_of(req), ino, datasync));
+}
+
+static void op_fallocate(
+	fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len, struct fuse_file_info *fi)
+{
+	reply_err(req, ovl_fallocate(fs_of(req), ino, mode, off, len));
+}
+
+static void op_lseek(
+	fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
+{
+	off_t r = ovl_lseek(fs_of(req), ino, off, whence);
+
+	if (r < 0)
+		reply_err(req, (int)r);
+	else
+		(void)fuse_reply_lseek(req, r);
+}
+
+static void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t off_in,
+	struct fuse_file_info *fi_in, fuse_ino_t out, off_t off_out, struct fuse_file_info *fi_out,
+	size_t len, int flags)
+{
+	const struct ovl_copy c = { in, out, off_in, off_out, len };
+	ssize_t n = ovl_copy_file_range(fs_of(req), &c);
+
+	if (n < 0)
+		reply_err(req, (int)n);
+	else
+		(void)fuse_reply_write(req, (size_t)n);
+}
+
+static void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg,
+	struct fuse_file_info *fi, unsigned int flags, const void *in, size_t in_len,
+	size_t out_len)
+{
+	uint64_t word = 0;
+	int attrs = 0, r;
+
+	/* FS_IOC_GETFLAGS says long and means int. */
+	if (cmd != (unsigned int)FS_IOC_GETFLAGS) {
+		reply_err(req, -ENOTTY);
+		return;
+	}
+	r = ovl_get_flags(fs_of(req), ino, &attrs);
+	word = (unsigned int)attrs;
+	if (r < 0)
+		reply_err(req, r);
+	else
+		(void)fuse_reply_ioctl(
+			req, 0, &word, out_len < sizeof(word) ? out_len : sizeof(word));
+}
+
+/* ---- extended attributes ---- */
+
+static void reply_xattr(fuse_req_t req, ssize_t n, const char *buf, size_t size)
+{
+	if (n < 0)
+		reply_err(req, (int)n);
+	else if (size == 0)
+		(void)fuse_reply_xattr(req, (size_t)n);
+	else
+		(void)fuse_reply_buf(req, buf, (size_t)n);
+}
+
+static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	auto_free char *buf = NULL;
+	ssize_t n = -ENOMEM;
+
+	if (size > MAX_XATTR_BYTES)
+		size = MAX_XATTR_BYTES;
+	buf = malloc(size ? size : 1);
+	if (buf)
+		n = ovl_getxattr(fs_of(req), ino, name, buf, size);
+	reply_xattr(req, n, buf, size);
+}
+
+static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	auto_free char *buf = NULL;
+	ssize_t n = -ENOMEM;
+
+	if (size > MAX_XATTR_BYTES)
+		size = MAX_XATTR_BYTES;
+	buf = malloc(size ? size : 1);
+	if (buf)
+		n = ovl_listxattr(fs_of(req), ino, buf, size);
+	reply_xattr(req, n, buf, size);
+}
+
+static void op_setxattr(
+	fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
+{
+	reply_err(req, ovl_setxattr(fs_of(req), ino, name, value, size, flags));
+}
+
+static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+	reply_err(req, ovl_removexattr(fs_of(req), ino, name));
+}
+
 /* ---- INIT ---- */
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
@@ -285,13 +512,32 @@ const struct fuse_lowlevel_ops *fuse_adapter_ops(void)
 		.forget = op_forget,
 		.forget_multi = op_forget_multi,
 		.getattr = op_getattr,
+		.setattr = op_setattr,
 		.readlink = op_readlink,
+		.mknod = op_mknod,
+		.mkdir = op_mkdir,
+		.unlink = op_unlink,
+		.rmdir = op_rmdir,
+		.symlink = op_symlink,
+		.rename = op_rename,
+		.link = op_link,
 		.open = op_open,
 		.opendir = op_opendir,
 		.read = op_read,
+		.write = op_write,
+		.fsync = op_fsync,
 		.readdir = op_readdir,
 		.readdirplus = op_readdirplus,
+		.fsyncdir = op_fsyncdir,
 		.statfs = op_statfs,
+		.setxattr = op_setxattr,
+		.getxattr = op_getxattr,
+		.listxattr = op_listxattr,
+		.removexattr = op_removexattr,
+		.ioctl = op_ioctl,
+		.fallocate = op_fallocate,
+		.copy_file_range = op_copy_file_range,
+		.lseek = op_lseek,
 	};
 
 	return &ops;

@@ -45,8 +45,7 @@ enum node_flags {
 	NODE_GONE = 1 << 3, /* no name is left */
 	NODE_INDEXED = 1 << 4, /* index/ holds a link to the upper inode */
 	NODE_LISTED = 1 << 5, /* directory: names holds all that the upper directory has */
-	NODE_IN_ORPHANS = 1 << 6, /* gone, and kept as a file in work/orphans */
-	NODE_NO_CAPS = 1 << 7, /* has no security.capability */
+	NODE_IN_ORPHANS = 1 << 6, /* no name is known: kept as a file in work/orphans */
 };
 
 /* Owner, mode and type that the upper's inode itself cannot have. */
@@ -79,8 +78,7 @@ struct node {
 	struct node_link *links; /* of directories: changes under fs->tree too */
 	uint32_t n_lower_names; /* visible names that the upper does not have */
 	struct node_override ov;
-	int orphan_fd; /* with NODE_GONE; or NODE_FD_NONE */
-	uint64_t version; /* of content; counts data copy-ups and truncations */
+	int orphan_fd; /* where no name is known; or NODE_FD_NONE */
 	struct dnames names; /* of an upper directory, with NODE_LISTED */
 };
 

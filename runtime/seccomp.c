@@ -199,7 +199,7 @@ static int export(scmp_filter_ctx ctx, struct sec_filter *ret, struct err *err)
 	return 0;
 }
 
-static unsigned int to_kernel_flags(const struct sec_profile *p)
+unsigned int sec_kernel_flags(const struct sec_profile *p)
 {
 	bool notifies = p->default_action == SEC_NOTIFY;
 	unsigned int flags = 0;
@@ -226,7 +226,7 @@ static unsigned int to_kernel_flags(const struct sec_profile *p)
 int sec_compile(const struct sec_profile *p, struct sec_filter *ret, struct err *err)
 {
 	scmp_filter_ctx ctx = seccomp_init(to_action(p->default_action, p->default_errno));
-	struct sec_filter f = { .kernel_flags = to_kernel_flags(p) };
+	struct sec_filter f = { .kernel_flags = sec_kernel_flags(p) };
 	int r;
 
 	if (!ctx)
@@ -239,6 +239,13 @@ int sec_compile(const struct sec_profile *p, struct sec_filter *ret, struct err 
 		return r;
 	*ret = f;
 	return 0;
+}
+
+uint32_t sec_compiler_version(void)
+{
+	const struct scmp_version *v = seccomp_version();
+
+	return v ? v->major << 16 | v->minor << 8 | v->micro : 0;
 }
 
 void sec_filter_done(struct sec_filter *f)

@@ -97,6 +97,12 @@ struct sec_filter {
  */
 int sec_compile(const struct sec_profile *p, struct sec_filter *ret, struct err *err);
 
+/** sec_kernel_flags() - the SECCOMP_FILTER_FLAG_… that loading a profile takes */
+unsigned int sec_kernel_flags(const struct sec_profile *p);
+
+/** sec_compiler_version() - changes when the same profile may compile to another program */
+uint32_t sec_compiler_version(void);
+
 void sec_filter_done(struct sec_filter *f);
 
 /**

@@ -40,7 +40,7 @@ LAMINA_BUILD=${LAMINA_BUILD:-$SRC/build}
 LAMINA=${LAMINA:-$LAMINA_BUILD/lamina}
 LAMINA_OVERLAY=${LAMINA_OVERLAY:-$LAMINA_BUILD/lamina-overlay}
 # Survives the run: big fixtures are made once (see fixture_cached).
-TEST_CACHE=${TEST_CACHE:-$LAMINA_BUILD/test-cache}
+TEST_CACHE=${TEST_CACHE:-$SRC/build-cache}
 TEST_TIMEOUT=${TEST_TIMEOUT:-120}
 # Sanitizers are slow: time limits of tests and of wait_for grow by this factor.
 TEST_SCALE=${TEST_SCALE:-1}
@@ -179,6 +179,13 @@ start_http() {
 	python3 -u -m http.server --bind 127.0.0.1 --directory "$1" 0 > "$log" 2>&1 < /dev/null &
 	wait_for "grep -q 'port [0-9]' '$log'"
 	sed -n 's/.*HTTP on \([0-9.]*\) port \([0-9]*\).*/\1:\2/p' "$log"
+}
+
+# free_port: a port of 127.0.0.1 that nobody uses now; prints it
+free_port() {
+	python3 -c 'import socket
+s = socket.create_server(("127.0.0.1", 0))
+print(s.getsockname()[1])'
 }
 
 # demo_image LAYOUT: a three-layer image with busybox, tag "demo", as an OCI layout at LAYOUT

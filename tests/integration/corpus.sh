@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Unusual layers give the right tree; hostile ones are refused or stay harmless.
+#
+# The corpora lie outside of the source tree: LAMINA_CORPUS, or ../shared/corpus beside the checkout.
+# Each has a check.py, which runs a command for every case and compares or attacks the result.
+. "${0%/*}/lib.sh"
+TEST_TIMEOUT=900
+
+setup_file() {
+	FIX_CORPUS=${LAMINA_CORPUS:-$SRC/../shared/corpus}
+	[ -e "$FIX_CORPUS/check.py" ] || skip "there is no corpus at '$FIX_CORPUS'"
+	have_subids || skip "no subordinate ids for $(id -un)"
+}
+
+# check KIND: pull and mount every case of the corpus in the user namespace of the containers
+check() {
+	cat > mount-case << 'END'
+#!/bin/sh
+"$LAMINA" pull "oci:$1:$2" --name localhost/case:now && mkdir -p "$3" &&
+	exec "$LAMINA" mount localhost/case:now "$3"
+END
+	cat > unmount-case << 'END'
+#!/bin/sh
+"$LAMINA" umount "$1"
+"$LAMINA" rmi localhost/case:now
+rm -rf "$LAMINA_ROOT"
+END
+	chmod +x mount-case unmount-case
+	"$LAMINA" unshare python3 "$FIX_CORPUS/check.py" "$1" "$FIX_CORPUS/$1" \
+		"$PWD/mount-case {layout} {tag} {dest}" --cleanup "$PWD/unmount-case {dest}" \
+		--work "$PWD/work" > verdict
+	cat verdict
+	assert_match "$(tail -n 1 verdict)" '^[0-9]+ passed, 0 failed$' "the corpus's verdict"
+}
+
+t_unusual_layers() {
+	check good
+}
+
+t_hostile_layers() {
+	check bad
+}
+
+run_tests
