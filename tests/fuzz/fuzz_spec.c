@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config.json: parse, check, and what the engine reads of mounts. */
+#include "runtime/mountopt.h"
+#include "runtime/spec_check.h"
+#include "runtime/spec_json.h"
+#include "tests/fuzz/fuzz.h"
+
+#include <assert.h>
+
+/* What was read can be written, and reads the same again. */
+static void write_and_read(const struct spec *spec)
+{
+	auto_json *again = NULL;
+	auto_buf text = { 0 };
+
+	if (spec_json_dump(spec->json, &text) < 0)
+		return;
+	assert(json_parse(text.data, text.len, "it", &again, NULL) == 0);
+	assert(json_equal(spec->json, again));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	auto_spec *spec = NULL, *process = NULL, *resources = NULL;
+	struct err err = ERR_INIT;
+
+	(void)spec_parse_process((const char *)data, len, &process, &err);
+	(void)spec_parse_resources((const char *)data, len, &resources, &err);
+	if (spec_parse((const char *)data, len, &spec, &err) < 0)
+		return 0;
+	(void)spec_check(spec, &err);
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		auto_mountopt mo = { 0 };
+
+		(void)mountopt_parse(
+			spec->mounts[i].options.v, spec->mounts[i].options.n, &mo, &err);
+	}
+	write_and_read(spec);
+	return 0;
+}
