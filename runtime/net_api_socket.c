@@ -61,7 +61,10 @@ static void client_ready(void *ctx, int fd, uint32_t events)
 		return;
 	}
 	c->len += (size_t)n;
-	if (n == 0 || c->len > LIMIT_API_REQUEST || net_api_is_whole(c->request, c->len))
+	/* A request that is too long is read to its end: to close before would reset the answer. */
+	if (n > 0 && c->len > LIMIT_API_REQUEST)
+		c->len = sizeof(c->request) - 1;
+	else if (n == 0 || net_api_is_whole(c->request, c->len))
 		client_answer(c);
 }
 

@@ -13,7 +13,8 @@ struct net_api_client {
 	struct buf reply; /* empty until the request is whole */
 	size_t sent;
 	size_t len;
-	char request[LIMIT_API_REQUEST + 1]; /* one more: a longer request shows */
+	/* Two more: one shows a longer request, one reads on when it is longer. */
+	char request[LIMIT_API_REQUEST + 2];
 };
 
 struct net_api_server {

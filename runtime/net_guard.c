@@ -174,6 +174,43 @@ void net_guard_to_guest(
 	*t = (struct net_talk){ p->version, gateway_port, guest_port, now_s };
 }
 
+bool net_guard_is_loopback(const uint8_t *frame, const struct net_pkt *p)
+{
+	static const uint8_t loopback6[16] = { [15] = 1 };
+
+	if (p->version == 4)
+		return frame[NET_ETH_LEN + 12] == 127;
+	return p->version == 6 && memcmp(frame + NET_ETH_LEN + 8, loopback6, 16) == 0;
+}
+
+/* RFC 1624: HC' = ~(~HC + ~m + m') */
+static void csum_replace(uint8_t *at, uint16_t before, uint16_t after)
+{
+	uint16_t csum;
+
+	memcpy(&csum, at, sizeof(csum));
+	csum = (uint16_t)~csum;
+	before = (uint16_t)~before;
+	csum = (uint16_t)~net_csum((uint64_t)csum + before + after, NULL, 0);
+	memcpy(at, &csum, sizeof(csum));
+}
+
+void net_guard_readdress(const struct net_guard *g, uint8_t *frame, const struct net_pkt *p)
+{
+	uint8_t *src = frame + NET_ETH_LEN + (p->version == 4 ? 12 : 8);
+	size_t len = p->version == 4 ? 4 : 16;
+	uint16_t before = net_csum(0, src, len), after;
+
+	memcpy(src, p->version == 4 ? (const void *)&g->plan->gateway : &g->plan->gateway6, len);
+	after = net_csum(0, src, len);
+	if (p->version == 4)
+		csum_replace(frame + NET_ETH_LEN + 10, before, after);
+	if (net_pkt_has_udp(p))
+		csum_replace(frame + p->l4 + 6, before, after);
+	else if (net_pkt_has_tcp(frame, p))
+		csum_replace(frame + p->l4 + 16, before, after);
+}
+
 /* Both addresses change sides; the rest of the header stays but for its length. */
 static void answer_ip(uint8_t *out, const uint8_t *frame, const struct net_pkt *p)
 {

@@ -51,6 +51,17 @@ void net_guard_to_guest(
 	struct net_guard *g, const uint8_t *frame, const struct net_pkt *p, int64_t now_s);
 
 /**
+ * net_guard_is_loopback() - does this frame towards the container come from the host's loopback?
+ *
+ * libslirp shows a client on the host as the gateway, but not on a forwarded UDP port that has
+ * answered somebody else before: then the container would see 127.0.0.1, its own.
+ */
+bool net_guard_is_loopback(const uint8_t *frame, const struct net_pkt *p);
+
+/** net_guard_readdress() - make the gateway the sender of a frame; checksums stay right */
+void net_guard_readdress(const struct net_guard *g, uint8_t *frame, const struct net_pkt *p);
+
+/**
  * net_guard_refuse() - the RST that answers a SYN
  * @out: at least NET_REFUSE_LEN bytes
  * Return: its length; 0 if @frame is not a TCP packet that can be answered.

@@ -63,6 +63,7 @@ struct net_stack {
 	bool stopped, tap_gone;
 	uint8_t in[NET_VNET_LEN + LIMIT_NET_FRAME + 1]; /* one more: a longer frame shows */
 	uint8_t cut[LIMIT_NET_FRAME];
+	uint8_t out[LIMIT_NET_FRAME];
 };
 
 static int64_t clock_ns(void *opaque)
@@ -124,6 +125,11 @@ static ssize_t send_packet(const void *buf, size_t len, void *opaque)
 	if (net_pkt_parse(frame, len, &p) < 0) {
 		log_debug("net", "bad-frame-from-libslirp bytes=%zu", len);
 		return (ssize_t)len;
+	}
+	if (net_guard_is_loopback(frame, &p)) {
+		memcpy(s->out, frame, len);
+		net_guard_readdress(&s->guard, s->out, &p);
+		frame = s->out;
 	}
 	net_guard_to_guest(&s->guard, frame, &p, s->now_ms / 1000);
 	is_tcp = !p.fragment && net_pkt_has_tcp(frame, &p);

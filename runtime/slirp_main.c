@@ -38,6 +38,7 @@ enum long_option {
 	OPT_NO_DNS,
 	OPT_MAC,
 	OPT_TARGET_TYPE,
+	OPT_NO_OFFLOAD,
 };
 
 static const struct option options[] = {
@@ -60,6 +61,7 @@ static const struct option options[] = {
 	{ "disable-dns", no_argument, NULL, OPT_NO_DNS },
 	{ "macaddress", required_argument, NULL, OPT_MAC },
 	{ "target-type", required_argument, NULL, OPT_TARGET_TYPE },
+	{ "no-offload", no_argument, NULL, OPT_NO_OFFLOAD },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'v' },
 	{ NULL, 0, NULL, 0 },
@@ -86,6 +88,7 @@ static const char help[] =
 	"      --target-type=netns     the only type there is\n"
 	"      --enable-sandbox, --enable-seccomp\n"
 	"                              accepted: both are always on\n"
+	"      --no-offload            plain frames, as kernels without offload have them\n"
 	"  -h, --help\n"
 	"  -v, --version\n";
 
@@ -168,6 +171,9 @@ static int parse_option(struct slirp_args *a, int c, const char *value, struct e
 			return err_say(err, -EINVAL, "unknown target type '%s'", value);
 		return 0;
 	case OPT_ACCEPTED:
+		return 0;
+	case OPT_NO_OFFLOAD:
+		a->opts.flags |= NET_NO_OFFLOAD;
 		return 0;
 	case 'h':
 		a->help = true;

@@ -234,6 +234,44 @@ TEST(only_arp_and_ip_pass)
 	}
 }
 
+TEST(the_hosts_loopback_is_shown_as_the_gateway)
+{
+	static const struct {
+		const char *src, *dst;
+		bool is;
+	} cases[] = {
+		{ "127.0.0.1", "10.0.2.100", true },
+		{ "127.5.5.5", "10.0.2.100", true },
+		{ "128.0.0.1", "10.0.2.100", false },
+		{ "::1", "fd00::100", true },
+		{ "::2", "fd00::100", false },
+	};
+	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
+
+	reset(false, false);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		for (size_t k = 0; k < ARRAY_SIZE(protos); k++) {
+			struct test_packet tp = { .src = cases[i].src,
+				.dst = cases[i].dst,
+				.proto = protos[k],
+				.sport = 5000,
+				.dport = 53,
+				.payload = 77 };
+			bool v4 = !strchr(tp.src, ':');
+			const void *gateway =
+				v4 ? (const void *)&plan.gateway : (const void *)&plan.gateway6;
+			struct net_pkt p;
+
+			test_frame_make(&f, &tp);
+			CHECK_INT(net_pkt_parse(f.bytes, f.len, &p), ==, 0);
+			CHECK_INT(net_guard_is_loopback(f.bytes, &p), ==, cases[i].is);
+			net_guard_readdress(&g, f.bytes, &p);
+			CHECK(test_frame_is_right(f.bytes, f.len));
+			CHECK(memcmp(f.bytes + (v4 ? 26 : 22), gateway, v4 ? 4 : 16) == 0);
+		}
+	}
+}
+
 TEST(a_refusal_is_a_reset_of_that_connection)
 {
 	static const char *const hosts[] = { "10.0.2.2", "fd00::2" };

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * usage: start_network PID [PROTO:HOSTADDR:HOSTPORT:GUESTPORT | dns=ADDR]…
+ *
+ * Starts the network process of PID's network namespace as the engine does, prints its pid when it
+ * is ready, and ends without waiting for it.
+ */
+#include "runtime/net_slirp.h"
+
+#include "base/str.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+
+static int parse_forward(char *text, struct net_forward *f)
+{
+	char *proto = strsep(&text, ":"), *host = strsep(&text, ":"), *hport = strsep(&text, ":");
+	uint64_t h, g;
+
+	if (!text || str_to_u64(hport, UINT16_MAX, &h) < 0 || str_to_u64(text, UINT16_MAX, &g) < 0)
+		return -EINVAL;
+	*f = (struct net_forward){ str_eq(proto, "udp") ? NET_UDP : NET_TCP, (uint16_t)h,
+		(uint16_t)g, host, NULL };
+	return 0;
+}
+
+static int open_ns(const char *pid, const char *kind)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%s/ns/%s", pid, kind);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+int main(int argc, char **argv)
+{
+	struct net_slirp_opts opts = NET_SLIRP_OPTS_INIT;
+	struct net_forward forwards[16];
+	struct err err = ERR_INIT;
+	const char *dns;
+	uint64_t target;
+	pid_t pid;
+	int r;
+
+	if (argc < 2 || argc > 16 || str_to_u64(argv[1], INT32_MAX, &target) < 0)
+		return 2;
+	for (int i = 2; i < argc; i++) {
+		if (str_starts(argv[i], "dns=")) {
+			dns = argv[i] + 4;
+			opts.dns = &dns;
+			opts.n_dns = 1;
+		} else if (parse_forward(argv[i], &forwards[opts.n_forwards++]) < 0) {
+			return 2;
+		}
+	}
+	opts.forwards = forwards;
+	r = net_slirp_start(&opts, open_ns(argv[1], "user"), open_ns(argv[1], "net"),
+		(int)syscall(SYS_pidfd_open, (pid_t)target, 0), &pid, &err);
+	if (r < 0) {
+		err_print(&err, "start_network");
+		return 1;
+	}
+	return printf("%d\n", pid) < 0;
+}
