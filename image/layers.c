@@ -91,7 +91,7 @@ static int reindex(struct img_store *s, const char *name, const struct idx_diges
 	auto_fd dirfd = -1, idx_fd = -1;
 	struct layer_stats stats;
 	char path[LAYER_PATH_BYTES];
-	int r = stage_new(s, &stage, err);
+	int r = store_stage_new(s, &stage, err);
 
 	if (r < 0)
 		return r;

@@ -135,7 +135,7 @@ static int make_merged(
 	auto_stage stage = { NULL, -1, -1, "" };
 	auto_fd fd = -1, images = -1;
 	char name[STORE_DIR_NAME_BYTES], file[STORE_DIR_NAME_BYTES + 8];
-	int r = stage_new(s, &stage, err);
+	int r = store_stage_new(s, &stage, err);
 
 	if (r < 0)
 		return r;

@@ -227,7 +227,7 @@ int img_pull(struct img_store *s, const char *source, const struct pull_options 
 	if (r < 0)
 		return r;
 	note_platform(&p);
-	r = stage_new(s, &stage, err);
+	r = store_stage_new(s, &stage, err);
 	if (r == 0)
 		r = fetch(&p, &stage, err);
 	if (r == 0)

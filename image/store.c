@@ -364,7 +364,7 @@ static int make_stage_dir(int tmp, struct stage *stage)
 	return -EEXIST;
 }
 
-int stage_new(struct img_store *s, struct stage *ret, struct err *err)
+int store_stage_new(struct img_store *s, struct stage *ret, struct err *err)
 {
 	struct stage stage = { s, -1, -1, "" };
 	auto_fd tmp = store_open_dir(s, "tmp", err), lock = -1;
@@ -384,14 +384,14 @@ int stage_new(struct img_store *s, struct stage *ret, struct err *err)
 	if (r >= 0)
 		r = stage.lock_fd = lock_open(stage.dirfd, "lock", LOCK_EXCLUSIVE, LOCK_TRY);
 	if (r < 0) {
-		stage_done(&stage);
+		store_stage_done(&stage);
 		return err_set(err, r, "cannot make a directory in '%s/tmp'", s->path);
 	}
 	*ret = stage;
 	return 0;
 }
 
-void stage_done(struct stage *stage)
+void store_stage_done(struct stage *stage)
 {
 	auto_fd tmp = -1;
 

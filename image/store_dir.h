@@ -57,10 +57,10 @@ struct stage {
 	char name[32];
 };
 
-/** stage_new() - also sweeps what dead processes left; takes the store lock for that */
-int stage_new(struct img_store *s, struct stage *ret, struct err *err);
-/** stage_done() - remove it with all that is left in it */
-void stage_done(struct stage *stage);
+/** store_stage_new() - also sweeps what dead processes left; takes the store lock for that */
+int store_stage_new(struct img_store *s, struct stage *ret, struct err *err);
+/** store_stage_done() - remove it with all that is left in it */
+void store_stage_done(struct stage *stage);
 
 /**
  * store_try_making() - become the only one who makes @name
@@ -73,6 +73,6 @@ void store_made(struct img_store *s, const char *name, int fd);
 
 static inline void cleanup_stage(struct stage *stage)
 {
-	stage_done(stage);
+	store_stage_done(stage);
 }
 #define auto_stage __attribute__((cleanup(cleanup_stage))) struct stage
