@@ -11,7 +11,7 @@ setup_file() {
 
 # same_as_umoci LAYOUT TAG: mount it, unpack it, compare, all as root of a user namespace
 same_as_umoci() {
-	"$LAMINA" pull "oci:$1:$2" --name localhost/compare:test
+	"$LAMINA" pull "oci:$1:$2" localhost/compare:test
 	mkdir mnt
 	"$LAMINA" unshare sh -ec '
 		umoci unpack --image "$2" bundle > umoci.log 2>&1 || { cat umoci.log; exit 1; }

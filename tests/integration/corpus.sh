@@ -17,7 +17,7 @@ setup_file() {
 check() {
 	cat > mount-case << 'END'
 #!/bin/sh
-"$LAMINA" pull "oci:$1:$2" --name localhost/case:now && mkdir -p "$3" &&
+"$LAMINA" pull "oci:$1:$2" localhost/case:now && mkdir -p "$3" &&
 	exec "$LAMINA" mount localhost/case:now "$3"
 END
 	cat > unmount-case << 'END'
