@@ -52,6 +52,11 @@ t_y() { t_x; }'
 	assert_eq "$code" 0 "$(cat tap)"
 }
 
+t_each_test_has_a_store_and_a_runtime_directory() {
+	run_file 't_x() { assert_eq "$LAMINA_ROOT $XDG_RUNTIME_DIR" "$T/store $T/run"; }'
+	assert_eq "$code" 0 "$(cat tap)"
+}
+
 t_daemons_do_not_outlive_their_test() {
 	run_file "t_x() { setsid sh -c 'echo \$\$ > $T/pid; exec sleep 1000' & wait_for 'test -s $T/pid'; }
 t_y() { ! kill -0 \$(cat $T/pid); }"

@@ -45,7 +45,9 @@ TEST_TIMEOUT=${TEST_TIMEOUT:-120}
 # Sanitizers are slow: time limits of tests and of wait_for grow by this factor.
 TEST_SCALE=${TEST_SCALE:-1}
 export LAMINA LAMINA_OVERLAY LC_ALL=C.UTF-8
-unset CDPATH LAMINA_ROOT
+unset CDPATH
+# The runner sets one for each test; a caller's own store is none of a test's business.
+[ -n "${TEST_FUNCTION-}" ] || unset LAMINA_ROOT
 
 # --- verdicts ---------------------------------------------------------------------------------
 

@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""usage: manual.py PROGRAM PAGE
+
+Compares a manual page with --help: every verb has a subsection ".Ss VERB" of COMMANDS, and the options of each are
+the same on both sides; global options stand in OPTIONS. Options are items ".It Fl q , Fl -quiet"."""
+import re, subprocess, sys
+
+
+def help_of(program, *words):
+    out = subprocess.run([program, *words, "--help"], capture_output=True, text=True)
+    if out.returncode:
+        sys.exit("%s %s --help: exit status %d" % (program, " ".join(words), out.returncode))
+    return out.stdout
+
+
+def options(text):
+    """ "  -q, --quiet   text" lines -> {"--quiet": "-q"} """
+    found = re.findall(r"^  (?:(-\w), |    )(--[a-z0-9-]+)", text, re.M)
+    return {long: short for short, long in found}
+
+
+def from_help(program):
+    top = help_of(program)
+    known = {"": options(top)}
+    for verb in re.findall(r"^  ([a-z][a-z ]*?)  ", top, re.M):
+        known[verb] = options(help_of(program, *verb.split()))
+    return known
+
+
+def from_page(path):
+    known, section, verb = {"": {}}, "", None
+    with open(path) as f:
+        for line in f:
+            words = line.replace('"', "").split()
+            if words[:1] == [".Sh"]:
+                section, verb = " ".join(words[1:]), None
+            elif words[:1] == [".Ss"] and section == "COMMANDS":
+                verb = " ".join(words[1:])
+                known[verb] = {}
+            elif words[:2] == [".It", "Fl"] and (verb is not None or section == "OPTIONS"):
+                flags = re.findall(r"Fl (\S+)", line)
+                long = next(("-" + f for f in flags if f.startswith("-")), None)
+                short = next(("-" + f for f in flags if not f.startswith("-")), "")
+                known[verb or ""][long] = short
+    return known
+
+
+def main(program, page):
+    told, written = from_help(program), from_page(page)
+    wrong = []
+    for verb in sorted(set(told) | set(written)):
+        shown = verb or "(global)"
+        if verb not in written:
+            wrong.append("%s: not in the manual" % shown)
+        elif verb not in told:
+            wrong.append("%s: not in --help" % shown)
+        else:
+            a, b = told[verb], written[verb]
+            for name in sorted(set(a) | set(b), key=str):
+                if a.get(name) != b.get(name):
+                    wrong.append("%s %s: --help has %s, the manual %s" % (
+                        shown, name, name in a and (a[name] or "no letter") or "nothing",
+                        name in b and (b[name] or "no letter") or "nothing"))
+    print("\n".join(wrong))
+    sys.exit(1 if wrong else 0)
+
+
+main(*sys.argv[1:])
