@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/proc.h"
 #include "overlay/child.h"
 #include "overlay/locate.h"
 #include "overlay/metacopy.h"
@@ -18,7 +19,6 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 
 #define MIN_CACHED_FDS 16
 #define MAX_CACHED_FDS 1024
@@ -43,17 +43,6 @@ static int read_ns_map(const char *path, struct idmap *ret)
 	while (f && r == 0 && fscanf(f, "%u %u %u", &inside, &outside, &n) == 3)
 		r = idmap_add(ret, inside, outside, n);
 	return r;
-}
-
-static void read_capabilities(struct ovl_fs *fs)
-{
-	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	struct __user_cap_data_struct data[2] = { 0 };
-
-	if (syscall(SYS_capget, &head, data) < 0)
-		return;
-	fs->can_chown = data[0].effective & (1U << CAP_CHOWN);
-	fs->can_override = data[0].effective & (1U << CAP_DAC_OVERRIDE);
 }
 
 /*
@@ -185,7 +174,8 @@ int ovl_fs_new(struct ovl_fs **ret, const struct ovl_config *cfg, struct err *er
 	fs->squash_gid = cfg->squash_gid;
 	fs->euid = geteuid();
 	fs->egid = getegid();
-	read_capabilities(fs);
+	fs->can_chown = proc_has_cap(CAP_CHOWN);
+	fs->can_override = proc_has_cap(CAP_DAC_OVERRIDE);
 	r = copy_map(&fs->uids, cfg->uids);
 	if (r == 0)
 		r = copy_map(&fs->gids, cfg->gids);

@@ -23,6 +23,7 @@
 #include <sys/mman.h>
 
 struct tar {
+	int fd; /* may be somebody's lease on the layer: kept as long as the lower */
 	const uint8_t *mem; /* NULL: an empty file */
 	uint64_t size;
 };
@@ -60,9 +61,11 @@ static void image_close(struct lower *l)
 
 	if (!im)
 		return;
-	for (size_t i = 0; i < im->n_tars; i++)
+	for (size_t i = 0; i < im->n_tars; i++) {
 		if (im->tars[i].mem)
 			(void)munmap((void *)im->tars[i].mem, im->tars[i].size);
+		(void)close(im->tars[i].fd);
+	}
 	pthread_mutex_destroy(&im->tables_lock);
 	free(im->by_ino);
 	free(im->names);
@@ -452,8 +455,9 @@ static const struct lower_ops image_ops = {
 	.name_of = image_name_of,
 };
 
-static int map_tar(struct lower_image *im, uint32_t row, int fd, struct err *err)
+static int map_tar(struct lower_image *im, uint32_t row, struct err *err)
 {
+	struct tar *t = &im->tars[row];
 	struct idx_layer layer;
 	struct stat st;
 	void *mem;
@@ -461,56 +465,63 @@ static int map_tar(struct lower_image *im, uint32_t row, int fd, struct err *err
 
 	if (r < 0)
 		return err_set(err, r, "layer %u of the index", row + 1);
-	if (fstat(fd, &st) < 0)
+	if (fstat(t->fd, &st) < 0)
 		return err_set(err, -errno, "cannot examine the tar of layer %u", row + 1);
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != layer.tar_size)
 		return err_say(err, -EBADMSG, "the tar of layer %u has %llu bytes, not %llu",
 			row + 1, (unsigned long long)st.st_size,
 			(unsigned long long)layer.tar_size);
-	im->tars[row].size = layer.tar_size;
-	if (layer.tar_size == 0)
+	t->size = layer.tar_size;
+	if (t->size == 0)
 		return 0;
-	mem = mmap(NULL, layer.tar_size, PROT_READ, MAP_SHARED, fd, 0);
+	mem = mmap(NULL, t->size, PROT_READ, MAP_SHARED, t->fd, 0);
 	if (mem == MAP_FAILED)
 		return err_set(err, -errno, "cannot map the tar of layer %u", row + 1);
-	im->tars[row].mem = mem;
+	t->mem = mem;
 	return 0;
+}
+
+static struct lower_image *new_image(struct idx *x, const int *tar_fds, size_t n_tar_fds)
+{
+	struct lower_image *im = calloc(1, sizeof(*im));
+	struct tar *tars = calloc(n_tar_fds + 1, sizeof(*tars));
+
+	if (!im || !tars) {
+		free(im);
+		free(tars);
+		return NULL;
+	}
+	im->x = x;
+	im->base.ops = &image_ops;
+	im->base.n_handles = idx_n_inodes(x);
+	im->tars = tars;
+	im->n_tars = n_tar_fds;
+	for (size_t i = 0; i < n_tar_fds; i++)
+		tars[i].fd = tar_fds[i];
+	pthread_mutex_init(&im->tables_lock, NULL);
+	return im;
 }
 
 int lower_image_new(
 	struct lower **ret, struct idx *x, const int *tar_fds, size_t n_tar_fds, struct err *err)
 {
-	struct lower_image *im = calloc(1, sizeof(*im));
+	struct lower_image *im = new_image(x, tar_fds, n_tar_fds);
 	int r = 0;
 
 	if (!im) {
+		for (size_t i = 0; i < n_tar_fds; i++)
+			(void)close(tar_fds[i]);
 		idx_close(x);
-		r = err_set(err, -ENOMEM, "cannot open an image");
-		goto out;
+		return err_set(err, -ENOMEM, "cannot open an image");
 	}
-	im->x = x;
-	im->base.ops = &image_ops;
-	im->base.n_handles = idx_n_inodes(x);
-	pthread_mutex_init(&im->tables_lock, NULL);
-	if (n_tar_fds != idx_n_layers(x)) {
+	if (n_tar_fds != idx_n_layers(x))
 		r = err_say(err, -EBADMSG, "the index has %u layers, not %zu", idx_n_layers(x),
 			n_tar_fds);
-		goto out;
-	}
-	im->tars = calloc(n_tar_fds ? n_tar_fds : 1, sizeof(*im->tars));
-	if (!im->tars) {
-		r = err_set(err, -ENOMEM, "cannot open an image");
-		goto out;
-	}
-	im->n_tars = n_tar_fds;
 	for (size_t i = 0; r == 0 && i < n_tar_fds; i++)
-		r = map_tar(im, (uint32_t)i, tar_fds[i], err);
-	if (r == 0)
-		*ret = &im->base;
-out:
-	for (size_t i = 0; i < n_tar_fds; i++)
-		(void)close(tar_fds[i]);
-	if (r < 0 && im)
+		r = map_tar(im, (uint32_t)i, err);
+	if (r < 0)
 		image_close(&im->base);
+	else
+		*ret = &im->base;
 	return r;
 }

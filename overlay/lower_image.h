@@ -10,8 +10,8 @@
  * lower_image_new() - a lower from an open index and its layers
  * @x:       consumed, also on failure
  * @tar_fds: one fd open for reading per row of the index's layer table, consumed also on failure
- *           (they are mapped and closed: a mount holds no fd per layer);
- *           sizes are checked against the table
+ *           (kept open as long as the lower: they may be leases on the layers); sizes are
+ *           checked against the table
  *
  * Return: 0; -EBADMSG if a tar's size differs; -ENOMEM.
  */
