@@ -101,6 +101,7 @@ static int download(
 	struct crew *c, struct job *j, struct origin_line *line, const char *name, struct err *err)
 {
 	int stage = c->f->stage->dirfd, r;
+	const struct layer_limits limits = { .alg = j->diff_id->alg };
 	char is[DIGEST_TEXT_BYTES], want[DIGEST_TEXT_BYTES];
 	struct layer_stats stats;
 	auto_source s = NULL;
@@ -113,7 +114,7 @@ static int download(
 		return err_set(err, -errno, "cannot make a directory in the store");
 	r = open_chain(c, j, line, &s, err);
 	if (r == 0)
-		r = layer_write(s, dirfd, NULL, &stats, err);
+		r = layer_write(s, dirfd, &limits, &stats, err);
 	if (r < 0)
 		return r;
 	if (!digest_eq(&stats.diff_id, j->diff_id)) {

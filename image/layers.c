@@ -95,7 +95,7 @@ static int reindex(struct img_store *s, const char *name, const struct idx_diges
 
 	if (r < 0)
 		return r;
-	r = layer_reindex(tar_fd, stage.dirfd, &stats, err);
+	r = layer_reindex(tar_fd, stage.dirfd, diff_id->alg, &stats, err);
 	if (r < 0)
 		return r;
 	if (!digest_eq(&stats.diff_id, diff_id))

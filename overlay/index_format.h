@@ -184,3 +184,5 @@ struct idx_xattrs {
 #define LIMIT_IDX_XATTRS_BYTES 131072 /* of names and values of one inode */
 #define LIMIT_IDX_ID	       UINT32_C(0x7fffffff)
 #define LIMIT_IDX_EXTENTS_FILE 1048576 /* pieces of one sparse file */
+#define LIMIT_IDX_FILE_SIZE    (UINT64_C(1) << 44) /* of a file, holes included: 16 TiB */
+#define LIMIT_IDX_TIME	       (INT64_C(1) << 53) /* seconds, before and after 1970 */

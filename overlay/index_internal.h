@@ -36,5 +36,3 @@ bool idx_name_is_valid(const char *name, size_t len);
 /** idx_name_cmp() - by (hash, name), the order of IDX_SEC_LOOKUP.  Pure. */
 int idx_name_cmp(
 	uint32_t hash_a, const char *a, size_t len_a, uint32_t hash_b, const char *b, size_t len_b);
-
-#define LIMIT_IDX_TIME (INT64_C(1) << 53)

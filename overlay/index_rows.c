@@ -78,7 +78,7 @@ static int check_content(const struct idx *x, const struct idx_content *c)
 {
 	uint64_t rows = x->n_rows[IDX_SEC_EXTENTS];
 
-	if (c->size > INT64_MAX)
+	if (c->size > LIMIT_IDX_FILE_SIZE)
 		return -EBADMSG;
 	if (c->n_extents)
 		return c->n_extents <= LIMIT_IDX_EXTENTS_FILE && c->data <= rows &&
