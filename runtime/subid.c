@@ -50,3 +50,37 @@ int subid_append(const char *data, size_t len, const char *name, uid_t uid, stru
 	}
 	return 0;
 }
+
+/* The part of [first, first + n) that is in @range is appended to @m. */
+static int append_common(
+	struct idmap *m, uint64_t first, uint64_t n, const struct idmap_range *range)
+{
+	uint64_t end = first + n, range_end = (uint64_t)range->inside + range->n;
+	int r;
+
+	if (first < range->inside)
+		first = range->inside;
+	if (end > range_end)
+		end = range_end;
+	if (first >= end)
+		return 0;
+	r = idmap_add(m, next_inside(m), (uint32_t)first, (uint32_t)(end - first));
+	return r == -ENOMEM ? r : 0;
+}
+
+int subid_clip(const struct idmap *exists, struct idmap *m)
+{
+	struct idmap left = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < m->n; i++)
+		for (size_t k = 0; r == 0 && k < exists->n; k++)
+			r = append_common(&left, m->v[i].outside, m->v[i].n, &exists->v[k]);
+	if (r < 0) {
+		idmap_done(&left);
+		return r;
+	}
+	idmap_done(m);
+	*m = left;
+	return 0;
+}

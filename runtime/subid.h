@@ -18,3 +18,14 @@
  * Return: 0; -ENOMEM.
  */
 int subid_append(const char *data, size_t len, const char *name, uid_t uid, struct idmap *m);
+
+/**
+ * subid_clip() - leave of a map only what exists in the namespace that it leads to
+ * @exists: ids of that namespace: the inside of its own map (/proc/self/uid_map)
+ * @m:      changed in place; what is left closes up inside
+ *
+ * In a container the files may promise ranges that the container itself was not given.
+ *
+ * Return: 0; -ENOMEM, with @m unchanged.
+ */
+int subid_clip(const struct idmap *exists, struct idmap *m);

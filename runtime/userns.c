@@ -429,6 +429,18 @@ static int add_subids(const char *path, const char *name, uid_t uid, struct idma
 	return r < 0 ? r : subid_append(text, len, name, uid, m);
 }
 
+/* In a container, ids that it was not given itself cannot be handed on. */
+static int clip_to_own_ids(struct maps *m)
+{
+	__attribute__((cleanup(maps_done))) struct maps own = { 0 };
+	int r;
+
+	r = userns_own_ids(&own.uids, &own.gids);
+	if (r >= 0)
+		r = subid_clip(&own.uids, &m->uids);
+	return r < 0 ? r : subid_clip(&own.gids, &m->gids);
+}
+
 static int map_with_subids(struct maps *m, const char *name, struct err *err)
 {
 	int r;
@@ -440,6 +452,8 @@ static int map_with_subids(struct maps *m, const char *name, struct err *err)
 		r = add_subids("/etc/subuid", name, geteuid(), &m->uids);
 	if (r >= 0)
 		r = add_subids("/etc/subgid", name, geteuid(), &m->gids);
+	if (r >= 0)
+		r = clip_to_own_ids(m);
 	if (r < 0)
 		return err_set(err, r, "cannot read the subordinate ids of user '%s'", name);
 	m->by_helper = true;
