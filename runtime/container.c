@@ -12,6 +12,7 @@
 #include "base/at.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "runtime/seccomp_cache.h"
 #include "runtime/spec_check.h"
 
 #include <fcntl.h>
@@ -27,7 +28,7 @@ void ctr_init(struct container *c)
 	c->dir = (struct ctr_dir)CTR_DIR_INIT;
 	c->root = (struct rootproc)ROOTPROC_INIT;
 	c->net_pidfd = c->monitor.signal_fd = -1;
-	stage_init(&c->stage, NULL);
+	ctr_stage_init(&c->stage, NULL);
 	tty_init(&c->tty, -1, -1);
 }
 
@@ -106,13 +107,13 @@ static int prepare(struct container *c, const struct ctr_start_opts *opts, struc
 {
 	int r;
 
-	stage_init(&c->stage, c->spec);
+	ctr_stage_init(&c->stage, c->spec);
 	c->stage.setgroups_denied = c->ns.single_id;
 	if (!opts->interactive)
 		c->stage.stdio[0] = -1;
 	r = rootfs_open(&c->stage.rootfs, c->spec, c->dir.fd, opts->root_mount, err);
 	if (r >= 0 && c->spec->seccomp) {
-		r = sec_compile(c->spec->seccomp, &c->filter, err);
+		r = sec_compile_cached(c->ns.rundir_fd, c->spec->seccomp, &c->filter, err);
 		c->stage.filter = &c->filter;
 	}
 	return r;
@@ -122,7 +123,7 @@ static int spawn(struct container *c, const struct ctr_start_opts *opts, struct 
 {
 	int r;
 
-	r = stage_spawn(&c->stage, err);
+	r = ctr_stage_spawn(&c->stage, err);
 	if (r < 0)
 		return r;
 	if (c->root.sock >= 0)
@@ -130,7 +131,7 @@ static int spawn(struct container *c, const struct ctr_start_opts *opts, struct 
 	r = opts->slirp ? start_network(c, opts->slirp, err) : 0;
 	if (r >= 0)
 		r = proc_id_of(c->stage.pid, &c->record.init);
-	return r < 0 ? r : stage_wait_ready(&c->stage, err);
+	return r < 0 ? r : ctr_stage_wait_ready(&c->stage, err);
 }
 
 /* The record goes first: who sees the program run finds its container written down. */
@@ -153,7 +154,7 @@ static int run_program(struct container *c, bool interactive, struct err *err)
 		c->monitor.tty = &c->tty;
 	}
 	if (r >= 0)
-		r = stage_start(&c->stage, err);
+		r = ctr_stage_start(&c->stage, err);
 	if (r < 0)
 		return r;
 	c->started = true;
@@ -199,7 +200,7 @@ static void end_processes(struct container *c)
 {
 	bool throw_away = !c->started || c->record.auto_remove;
 
-	stage_done(&c->stage);
+	ctr_stage_done(&c->stage);
 	if (c->net_pidfd >= 0) {
 		(void)proc_reap(c->net_pidfd);
 		(void)close(c->net_pidfd);

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "runtime/net_resolv.h"
+#include "runtime/resolv.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -56,53 +57,48 @@ int etc_make_hosts(const struct etcfiles *e, struct buf *ret, struct err *err)
 	return r < 0 ? err_set(err, r, "cannot make /etc/hosts") : 0;
 }
 
-static bool is_loopback(const char *addr)
+/* Which of the host's servers the container reaches. */
+static bool keep_server(const struct etcfiles *e, const char *server)
 {
-	return str_starts(addr, "127.") || str_starts(addr, "::1");
+	return e->network == ETC_NET_HOST ||
+	       (e->network == ETC_NET_NONE && !resolv_is_loopback(server));
 }
 
-/* One line of the host's file: whether the container's has it too. */
-static bool keep_line(const struct etcfiles *e, const char *line)
-{
-	static const char *const words[] = { "search", "domain", "options" };
-	const char *rest = line + strspn(line, " \t");
-
-	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-		if (str_starts(rest, words[i]))
-			return true;
-	if (!str_starts(rest, "nameserver") || (e->dns && e->dns->n > 0))
-		return false;
-	rest += strlen("nameserver");
-	rest += strspn(rest, " \t");
-	return e->network == ETC_NET_HOST || (e->network == ETC_NET_NONE && !is_loopback(rest));
-}
-
-static int add_servers(const struct etcfiles *e, struct buf *ret)
+static int add_servers(const struct etcfiles *e, const struct strv *host, struct strv *ret)
 {
 	int r = 0;
 
-	for (size_t i = 0; r >= 0 && e->dns && i < e->dns->n; i++)
-		r = buf_printf(ret, "nameserver %s\n", e->dns->v[i]);
-	if (r < 0 || (e->dns && e->dns->n > 0) || !e->plan)
+	if (e->dns && e->dns->n > 0) {
+		for (size_t i = 0; r >= 0 && i < e->dns->n; i++)
+			r = strv_add(ret, e->dns->v[i]);
 		return r;
-	r = buf_printf(ret, "nameserver %s\n", e->plan->dns_text);
-	if (r >= 0 && e->plan->ipv6)
-		r = buf_printf(ret, "nameserver %s\n", e->plan->dns6_text);
+	}
+	if (e->plan)
+		r = strv_add(ret, e->plan->dns_text);
+	if (r >= 0 && e->plan && e->plan->ipv6)
+		r = strv_add(ret, e->plan->dns6_text);
+	for (size_t i = 0; r >= 0 && i < host->n; i++)
+		if (keep_server(e, host->v[i]))
+			r = strv_add(ret, host->v[i]);
 	return r;
 }
 
 int etc_make_resolv(const struct etcfiles *e, const char *host, struct buf *ret)
 {
-	auto_free char *copy = strdup(host);
-	char *rest = copy, *line;
+	auto_resolv rv = { 0 };
+	auto_strv servers = { 0 };
+	struct strv theirs;
 	int r;
 
-	if (!copy)
-		return -ENOMEM;
-	r = add_servers(e, ret);
-	while (r >= 0 && (line = strsep(&rest, "\n")))
-		if (keep_line(e, line))
-			r = buf_printf(ret, "%s\n", line);
+	r = resolv_parse(host, strlen(host), &rv);
+	if (r >= 0)
+		r = add_servers(e, &rv.servers, &servers);
+	if (r < 0)
+		return r;
+	theirs = rv.servers;
+	rv.servers = servers;
+	servers = theirs;
+	r = resolv_write(&rv, ret);
 	return r < 0 ? r : buf_add(ret, "", 0);
 }
 
@@ -126,6 +122,10 @@ int etcfiles_write(int dirfd, const struct etcfiles *e, struct err *err)
 
 	if (!host_resolv)
 		return err_set(err, -ENOMEM, "cannot make /etc/resolv.conf");
+	for (size_t i = 0; e->dns && i < e->dns->n; i++)
+		if (!resolv_is_address(e->dns->v[i]))
+			return err_say(
+				err, -EINVAL, "name server '%s' is no address", e->dns->v[i]);
 	r = net_resolv_read(host_resolv);
 	host_resolv[r > 0 ? r : 0] = '\0';
 	r = etc_make_hosts(e, &hosts, err);

@@ -15,6 +15,7 @@
 #include "base/at.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "runtime/copytree.h"
 #include "runtime/inroot.h"
 #include "runtime/mnt.h"
 
@@ -225,9 +226,6 @@ static int make_one(const struct rootfs *rf, const struct spec_mount *m, const s
 
 	if (!type)
 		return err_say(err, -EINVAL, "mount '%s' has no type", m->destination);
-	if (mo->extra & MOUNTOPT_TMPCOPYUP)
-		return err_say(err, -EOPNOTSUPP, "mount '%s': 'tmpcopyup' is not supported",
-			m->destination);
 	fd = mnt_make_fs(type, mo->data, mo->attr_set);
 	if (fd == -EINVAL && mo->data && strstr(mo->data, "gid="))
 		fd = make_without_gid(type, mo->data, mo->attr_set);
@@ -324,7 +322,9 @@ static int mount_one(
 			m->destination);
 	if (place < 0)
 		return err_set(err, place, "cannot make '%s' in the image", m->destination);
-	r = mnt_attach(rm->fd, place);
+	r = rm->mo.extra & MOUNTOPT_TMPCOPYUP ? copytree(place, rm->fd) : 0;
+	if (r >= 0)
+		r = mnt_attach(rm->fd, place);
 	if (r >= 0 && is_bind(m, &rm->mo))
 		r = set_bind_attrs(rm);
 	if (r >= 0 && (rm->mo.rec_set || rm->mo.rec_clr))

@@ -139,7 +139,7 @@ static const struct step steps[] = {
 	{ TELL_OUTSIDE, "started", NULL },
 };
 
-void stage_print(void)
+void ctr_stage_print(void)
 {
 	static const char *const sides[] = { "outside", "inside", "both", "-> inside",
 		"-> outside" };
@@ -288,7 +288,7 @@ static int walk_outside(struct stage *st, const char *until, struct err *err)
 	return 0;
 }
 
-void stage_init(struct stage *st, const struct spec *spec)
+void ctr_stage_init(struct stage *st, const struct spec *spec)
 {
 	memset(st, 0, sizeof(*st));
 	st->spec = spec;
@@ -299,7 +299,7 @@ void stage_init(struct stage *st, const struct spec *spec)
 		st->stdio[i] = i;
 }
 
-int stage_spawn(struct stage *st, struct err *err)
+int ctr_stage_spawn(struct stage *st, struct err *err)
 {
 	int r = walk_outside(st, "mapped", err);
 
@@ -308,12 +308,12 @@ int stage_spawn(struct stage *st, struct err *err)
 	return r;
 }
 
-int stage_wait_ready(struct stage *st, struct err *err)
+int ctr_stage_wait_ready(struct stage *st, struct err *err)
 {
 	return walk_outside(st, "ready", err);
 }
 
-int stage_start(struct stage *st, struct err *err)
+int ctr_stage_start(struct stage *st, struct err *err)
 {
 	int r = walk_outside(st, "started", err);
 
@@ -322,7 +322,7 @@ int stage_start(struct stage *st, struct err *err)
 	return r;
 }
 
-void stage_done(struct stage *st)
+void ctr_stage_done(struct stage *st)
 {
 	rootfs_done(&st->rootfs);
 	cleanup_fd(&st->sock);

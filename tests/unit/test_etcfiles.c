@@ -24,19 +24,19 @@ TEST(servers_are_those_that_the_container_reaches)
 	struct etcfiles e = { .network = ETC_NET_SLIRP, .plan = &plan };
 	struct strv dns = { 0 };
 
-	check_resolv(&e, "nameserver 10.0.2.3\nsearch example.org\noptions edns0\n");
+	check_resolv(&e, "search example.org\nnameserver 10.0.2.3\noptions edns0\n");
 	plan.ipv6 = true;
-	check_resolv(&e, "nameserver 10.0.2.3\nnameserver fd00::3\nsearch example.org\n"
+	check_resolv(&e, "search example.org\nnameserver 10.0.2.3\nnameserver fd00::3\n"
 			 "options edns0\n");
 	CHECK_INT(strv_add(&dns, "9.9.9.9"), ==, 0);
 	e.dns = &dns;
-	check_resolv(&e, "nameserver 9.9.9.9\nsearch example.org\noptions edns0\n");
+	check_resolv(&e, "search example.org\nnameserver 9.9.9.9\noptions edns0\n");
 	strv_done(&dns);
 	e = (struct etcfiles){ .network = ETC_NET_HOST };
-	check_resolv(&e, "nameserver 127.0.0.53\nnameserver 192.0.2.1\nsearch example.org\n"
+	check_resolv(&e, "search example.org\nnameserver 127.0.0.53\nnameserver 192.0.2.1\n"
 			 "options edns0\n");
 	e.network = ETC_NET_NONE;
-	check_resolv(&e, "nameserver 192.0.2.1\nsearch example.org\noptions edns0\n");
+	check_resolv(&e, "search example.org\nnameserver 192.0.2.1\noptions edns0\n");
 }
 
 TEST(hosts_name_the_container_and_the_host)

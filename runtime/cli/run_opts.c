@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The options of `lamina run` (the contract is in the header). */
+#include "runtime/cli/run_opts.h"
+
+#include "base/at.h"
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "runtime/spec_env.h"
+#include "runtime/ulimit.h"
+
+#include <fcntl.h>
+#include <limits.h>
+
+#define FLAG(name, letter, field, help)                                                            \
+	{                                                                                          \
+		name, letter, ARGS_FLAG, offsetof(struct run_opts, field), NULL, help              \
+	}
+#define STRING(name, letter, field, meta, help)                                                    \
+	{                                                                                          \
+		name, letter, ARGS_STRING, offsetof(struct run_opts, field), meta, help            \
+	}
+#define LIST(name, letter, field, meta, help)                                                      \
+	{                                                                                          \
+		name, letter, ARGS_LIST, offsetof(struct run_opts, field), meta, help              \
+	}
+
+const struct args_opt run_opts_table[] = {
+	LIST("add-host", 0, add_host, "NAME:ADDRESS", "a line for /etc/hosts"),
+	LIST("cap-add", 0, cap_add, "CAP", "a capability more, or 'all'"),
+	LIST("cap-drop", 0, cap_drop, "CAP", "a capability less, or 'all'"),
+	LIST("dns", 0, dns, "ADDRESS", "name server, instead of the network's own"),
+	STRING("entrypoint", 0, entrypoint, "CMD", "instead of the image's"),
+	LIST("env", 'e', env, "NAME[=VALUE]", "set an environment variable, or pass one on"),
+	LIST("env-file", 0, env_file, "FILE", "read environment variables from a file"),
+	LIST("group-add", 0, group_add, "GROUP", "a supplementary group more"),
+	STRING("hostname", 'h', hostname, "NAME", "instead of the container's id"),
+	FLAG("interactive", 'i', interactive, "keep stdin open"),
+	LIST("mount", 0, mount, "type=TYPE,src=SRC,dst=DST,…", "mount a directory or a tmpfs"),
+	STRING("name", 0, name, "NAME", "instead of the container's id"),
+	STRING("network", 0, network, "none|host|slirp[:…]", "default: slirp"),
+	FLAG("privileged", 0, privileged, "all capabilities, nothing masked, no filter"),
+	LIST("publish", 'p', publish, "[ADDRESS:]PORT:PORT", "publish a port on the host"),
+	FLAG("read-only", 0, read_only, "the root file system cannot be written"),
+	FLAG("rm", 0, rm, "remove the container when it ends"),
+	FLAG("rootfs", 0, rootfs, "IMAGE is a directory that holds a root file system"),
+	LIST("security-opt", 0, security_opt, "OPTION",
+		"no-new-privileges[=false], seccomp=unconfined|FILE, unmask=ALL|PATH:…"),
+	STRING("stop-signal", 0, stop_signal, "SIGNAL", "instead of the image's"),
+	LIST("sysctl", 0, sysctl, "NAME=VALUE", "a kernel setting of the container's namespaces"),
+	LIST("tmpfs", 0, tmpfs, "PATH[:OPTIONS]", "mount a tmpfs"),
+	FLAG("tty", 't', tty, "give the container a terminal"),
+	LIST("ulimit", 0, ulimit, "NAME=SOFT[:HARD]", "a resource limit"),
+	STRING("user", 'u', user, "USER[:GROUP]", "instead of the image's"),
+	LIST("volume", 'v', volume, "HOST:PATH[:OPTIONS]", "mount a directory or file of the host"),
+	STRING("workdir", 'w', workdir, "PATH", "instead of the image's"),
+	{ 0 },
+};
+
+static int plan_env(const struct run_opts *o, struct run_plan *p, struct err *err)
+{
+	for (size_t i = 0; i < o->env_file.n; i++) {
+		auto_fd fd = open(o->env_file.v[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		auto_free char *text = NULL;
+		size_t len;
+		int r = fd < 0 ? -errno : fd_read_file(fd, LIMIT_ENV_FILE_BYTES, &text, &len);
+
+		if (r < 0)
+			return err_set(err, r, "cannot read '%s'", o->env_file.v[i]);
+		r = env_add_file(&p->env, text, len, environ, err);
+		if (r < 0)
+			return err_wrap(err, r, "'%s'", o->env_file.v[i]);
+	}
+	for (size_t i = 0; i < o->env.n; i++) {
+		int r = env_add_option(&p->env, o->env.v[i], environ, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- volumes ---- */
+
+/* What a person means by a path, from their working directory. */
+static int make_source_absolute(struct volume *v, struct err *err)
+{
+	char *real;
+
+	if (v->type == VOLUME_TMPFS)
+		return 0;
+	if (v->type == VOLUME_NAMED) {
+		err_say(err, -EOPNOTSUPP, "volume for '%s': named volumes are not supported",
+			v->dest);
+		return err_hint(err, -EOPNOTSUPP, "give a path: -v ./DIR:%s", v->dest);
+	}
+	if (v->flags & (VOLUME_CHOWN | VOLUME_OVERLAY))
+		return err_say(err, -EOPNOTSUPP, "volume for '%s': 'U' and 'O' are not supported",
+			v->dest);
+	real = realpath(v->source, NULL);
+	if (!real)
+		return err_set(err, -errno, "volume '%s'", v->source);
+	free(v->source);
+	v->source = real;
+	return 0;
+}
+
+static int plan_volumes(const struct run_opts *o, struct run_plan *p, struct err *err)
+{
+	const struct {
+		const struct strv *texts;
+		int (*parse)(const char *text, struct volume *ret, struct err *err);
+	} kinds[] = { { &o->volume, volume_parse }, { &o->mount, volume_parse_mount },
+		{ &o->tmpfs, volume_parse_tmpfs } };
+
+	p->volumes = calloc(o->volume.n + o->mount.n + o->tmpfs.n + 1, sizeof(*p->volumes));
+	if (!p->volumes)
+		return err_set(err, -ENOMEM, "volumes");
+	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+		for (size_t i = 0; i < kinds[k].texts->n; i++) {
+			struct volume *v = &p->volumes[p->n_volumes];
+			int r = kinds[k].parse(kinds[k].texts->v[i], v, err);
+
+			if (r < 0)
+				return r;
+			p->n_volumes++;
+			r = make_source_absolute(v, err);
+			if (r < 0)
+				return r;
+		}
+	return 0;
+}
+
+/* ---- rights ---- */
+
+static int plan_ulimits(const struct run_opts *o, struct run_plan *p, struct err *err)
+{
+	p->rlimits = calloc(o->ulimit.n + 1, sizeof(*p->rlimits));
+	if (!p->rlimits)
+		return err_set(err, -ENOMEM, "limits");
+	for (size_t i = 0; i < o->ulimit.n; i++) {
+		int r = ulimit_parse(o->ulimit.v[i], &p->rlimits[p->n_rlimits++], err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int plan_unmask(const char *paths, struct run_plan *p)
+{
+	auto_free char *copy = strdup(paths);
+	char *rest = copy, *path;
+
+	if (!copy)
+		return -ENOMEM;
+	if (str_eq(paths, "ALL") || str_eq(paths, "all")) {
+		p->flags |= SPEC_MAKE_UNMASK_ALL;
+		return 0;
+	}
+	while ((path = strsep(&rest, ":")))
+		if (strv_add(&p->unmask, path) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+static int plan_security(const char *option, struct run_plan *p, struct err *err)
+{
+	const char *value = option + strcspn(option, "=:");
+	size_t len = (size_t)(value - option);
+
+	value += *value != '\0';
+	if (strncmp(option, "no-new-privileges", len) == 0 && len == 17) {
+		if (*value && !str_eq(value, "true") && !str_eq(value, "false"))
+			return err_say(err, -EINVAL, "security option '%s': true or false", option);
+		p->flags &= ~(unsigned int)SPEC_MAKE_NO_NEW_PRIVS;
+		p->flags |= str_eq(value, "false") ? 0 : SPEC_MAKE_NO_NEW_PRIVS;
+		return 0;
+	}
+	if (str_eq(option, "seccomp=unconfined")) {
+		p->flags |= SPEC_MAKE_NO_SECCOMP;
+		return 0;
+	}
+	if (str_starts(option, "seccomp=")) {
+		free(p->seccomp_path);
+		p->seccomp_path = strdup(value);
+		return p->seccomp_path ? 0 : err_set(err, -ENOMEM, "seccomp profile");
+	}
+	if (str_starts(option, "unmask="))
+		return plan_unmask(value, p) < 0 ? err_set(err, -ENOMEM, "unmask") : 0;
+	/* Labels mean nothing where no SELinux policy is enforced on containers of ours. */
+	if (str_eq(option, "label=disable") || str_eq(option, "label:disable"))
+		return 0;
+	return err_say(err, -EINVAL, "unknown security option '%s'", option);
+}
+
+/* ---- network ---- */
+
+static int plan_network(const struct run_opts *o, struct run_plan *p, struct err *err)
+{
+	int r;
+
+	r = netmode_parse(o->network, &p->network, err);
+	for (size_t i = 0; r >= 0 && i < o->publish.n; i++)
+		r = portmap_add(&p->ports, o->publish.v[i], err);
+	if (r < 0 || p->ports.n == 0)
+		return r;
+	if (p->network.kind != NETMODE_SLIRP)
+		return err_say(err, -EINVAL, "only a slirp network publishes ports");
+	p->forwards = calloc(p->ports.n, sizeof(*p->forwards));
+	if (!p->forwards)
+		return err_set(err, -ENOMEM, "ports");
+	for (size_t i = 0; i < p->ports.n; i++) {
+		const struct port *port = &p->ports.v[i];
+
+		if (port->host_port == 0) {
+			err_say(err, -EOPNOTSUPP, "port %u: the host's port is not given",
+				port->guest_port);
+			return err_hint(
+				err, -EOPNOTSUPP, "-p %u:%u", port->guest_port, port->guest_port);
+		}
+		p->forwards[i] = (struct net_forward){ .proto = port->proto,
+			.host_port = port->host_port,
+			.guest_port = port->guest_port,
+			.host_addr = port->host_addr[0] ? port->host_addr : NULL };
+	}
+	p->network.slirp.forwards = p->forwards;
+	p->network.slirp.n_forwards = p->ports.n;
+	return 0;
+}
+
+int run_plan_make(const struct run_opts *o, struct run_plan *ret, struct err *err)
+{
+	struct run_plan p = { .flags = SPEC_MAKE_NO_NEW_PRIVS };
+	int r;
+
+	if (o->tty)
+		p.flags |= SPEC_MAKE_TTY;
+	if (o->read_only)
+		p.flags |= SPEC_MAKE_READ_ONLY | SPEC_MAKE_READ_ONLY_TMPFS;
+	if (o->privileged) {
+		p.flags |= SPEC_MAKE_PRIVILEGED;
+		p.flags &= ~(unsigned int)SPEC_MAKE_NO_NEW_PRIVS;
+	}
+	r = plan_env(o, &p, err);
+	if (r >= 0)
+		r = plan_volumes(o, &p, err);
+	if (r >= 0)
+		r = plan_ulimits(o, &p, err);
+	for (size_t i = 0; r >= 0 && i < o->security_opt.n; i++)
+		r = plan_security(o->security_opt.v[i], &p, err);
+	if (r >= 0)
+		r = plan_network(o, &p, err);
+	if (r < 0)
+		run_plan_done(&p);
+	else
+		*ret = p;
+	return r;
+}
+
+void run_plan_done(struct run_plan *p)
+{
+	strv_done(&p->env);
+	for (size_t i = 0; i < p->n_volumes; i++)
+		volume_done(&p->volumes[i]);
+	free(p->volumes);
+	free(p->rlimits);
+	strv_done(&p->unmask);
+	free(p->seccomp_path);
+	netmode_done(&p->network);
+	portmap_done(&p->ports);
+	free(p->forwards);
+	memset(p, 0, sizeof(*p));
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The options of `lamina run`, and what they come to for spec_make() and the engine */
+
+#include "runtime/cli/args.h"
+#include "runtime/netmode.h"
+#include "runtime/portmap.h"
+#include "runtime/spec_make.h"
+
+/* As they are typed. */
+struct run_opts {
+	bool rm, interactive, tty, read_only, privileged, rootfs;
+	const char *name, *workdir, *user, *network, *hostname, *entrypoint, *stop_signal;
+	struct strv env, env_file, volume, mount, tmpfs, publish;
+	struct strv cap_add, cap_drop, security_opt, ulimit, sysctl;
+	struct strv add_host, dns, group_add;
+};
+
+extern const struct args_opt run_opts_table[];
+
+/* What they come to; zeroed is empty, ended with run_plan_done(). */
+struct run_plan {
+	struct strv env;
+	struct volume *volumes;
+	size_t n_volumes;
+	struct spec_rlimit *rlimits;
+	size_t n_rlimits;
+	struct strv unmask;
+	unsigned int flags; /* enum spec_make_flags */
+	char *seccomp_path; /* of --security-opt seccomp=FILE; NULL: our own profile */
+	struct netmode network;
+	struct portmap ports;
+	struct net_forward *forwards; /* of ports; in network.slirp too */
+};
+
+/**
+ * run_plan_make() - check the options and bring them into order
+ * Looks at the caller's environment, working directory, and the files of --env-file.
+ */
+int run_plan_make(const struct run_opts *o, struct run_plan *ret, struct err *err);
+void run_plan_done(struct run_plan *p);
