@@ -496,6 +496,8 @@ static int hop(struct http *h, const struct http_request *req, const char *url,
 	int r;
 
 	end_transfer(h);
+	/* Nothing of the hop before may pass for an answer of this one. */
+	memset(resp, 0, sizeof(*resp));
 	if (add_headers(h, req, with_authorization) < 0)
 		return err_set(err, -ENOMEM, "cannot send a request");
 	h->curl_text[0] = '\0';

@@ -24,7 +24,7 @@
 #include <sys/random.h>
 
 #define LIMIT_ERROR_DOCUMENT (64U << 10)
-#define LIMIT_RESUMES	     50 /* of one blob, over its whole length */
+#define LIMIT_RESUMES	     50 /* of one blob; RETRY_TRIES in a row that bring nothing */
 
 struct registry {
 	struct origin origin;
@@ -361,7 +361,9 @@ struct blob_source {
 	uint64_t size; /* by the descriptor */
 	uint64_t pos; /* bytes that were lent */
 	uint64_t skip; /* bytes of this body that were lent already */
-	unsigned int resumes;
+	uint64_t broke_at; /* where the last body broke off */
+	unsigned int resumes; /* in all */
+	unsigned int in_vain; /* of these, the last ones that brought nothing */
 };
 
 /* (Re)open the body at b->pos. */
@@ -421,9 +423,12 @@ static int blob_next(struct source *s, const uint8_t **ret, size_t *ret_len, str
 		if (r == 0 || r == -ECANCELED || !http_is_transient(b->http) || b->pos >= b->size ||
 			++b->resumes > LIMIT_RESUMES)
 			return r;
+		b->in_vain = b->pos > b->broke_at ? 1 : b->in_vain + 1;
+		b->broke_at = b->pos;
+		if (b->in_vain >= RETRY_TRIES)
+			return r;
 		source_close(ptr_take(&b->body));
-		r = back_off(
-			b->reg, b->resumes < RETRY_TRIES ? b->resumes : RETRY_TRIES, NULL, err);
+		r = back_off(b->reg, b->in_vain, NULL, err);
 		if (r < 0)
 			return r;
 	}

@@ -1,7 +1,486 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Verbs: image. */
+/*
+ * Verbs: pull, images, inspect, tag, rmi
+ *
+ * Results go to stdout, what happens meanwhile to stderr.
+ */
+#include "base/str.h"
+#include "image/gc.h"
+#include "image/inspect.h"
+#include "image/pull.h"
+#include "image/ref.h"
+#include "image/resolve.h"
 #include "runtime/cli/cli.h"
+#include "runtime/cli/progress.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#define SHORT_ID 12
+
+DEFINE_CLEANUP(struct img_store *, store, img_store_close)
+#define auto_store auto_cleanup(store) struct img_store *
+
+/* ---- pull ---- */
+
+struct opts_pull {
+	bool quiet;
+	const char *name;
+	const char *platform;
+	const char *tls_verify;
+	const char *authfile;
+	uint64_t jobs;
+	uint64_t timeout;
+};
+
+static const struct args_opt opts_pull[] = {
+	{ "quiet", 'q', ARGS_FLAG, offsetof(struct opts_pull, quiet), NULL,
+		"print the image id alone" },
+	{ "name", 0, ARGS_STRING, offsetof(struct opts_pull, name), "NAME[:TAG]",
+		"store it under this name" },
+	{ "platform", 0, ARGS_STRING, offsetof(struct opts_pull, platform), "OS/ARCH[/VARIANT]",
+		"instead of this machine's" },
+	{ "tls-verify", 0, ARGS_STRING, offsetof(struct opts_pull, tls_verify), "true|false",
+		"false: any certificate, or no TLS" },
+	{ "authfile", 0, ARGS_STRING, offsetof(struct opts_pull, authfile), "FILE",
+		"credentials, instead of the usual files" },
+	{ "jobs", 0, ARGS_U64, offsetof(struct opts_pull, jobs), "N",
+		"layers at once, 1 to 16 (default 4)" },
+	{ "timeout", 0, ARGS_U64, offsetof(struct opts_pull, timeout), "SECONDS",
+		"to connect, and without a byte (default 30)" },
+	{ 0 },
+};
+
+/* What the callbacks of a pull need. */
+struct pull_view {
+	struct progress *progress; /* NULL with --quiet */
+	const char *source;
+	bool is_renamed; /* the stored name does not say where it came from */
+};
+
+static void on_begin(void *ctx, const char *name)
+{
+	const struct pull_view *v = ctx;
+	auto_free char *text = NULL;
+
+	if (v->is_renamed)
+		text = str_format("pulling %s from %s", name, v->source);
+	else
+		text = str_format("pulling %s", name);
+	if (text)
+		progress_line(v->progress, text);
+}
+
+static void on_progress(void *ctx, const struct pull_status *st)
+{
+	const struct pull_view *v = ctx;
+
+	progress_show(v->progress, st);
+}
+
+static void on_note(void *ctx, const char *text)
+{
+	const struct pull_view *v = ctx;
+	auto_free char *line = str_format("warning: %s", text);
+
+	if (v->progress)
+		progress_line(v->progress, line ? line : text);
+	else
+		fprintf(stderr, "lamina: %s\n", line ? line : text);
+}
+
+static int parse_bool(const char *option, const char *text, bool *ret, struct err *err)
+{
+	*ret = str_eq(text, "true") || str_eq(text, "1");
+	if (*ret || str_eq(text, "false") || str_eq(text, "0"))
+		return 0;
+	return err_say(err, -EINVAL, "option '--%s' takes true or false, not '%s'", option, text);
+}
+
+static int fill_options(const struct opts_pull *o, struct pull_options *p, struct err *err)
+{
+	bool verify = true;
+	int r;
+
+	if (o->tls_verify) {
+		r = parse_bool("tls-verify", o->tls_verify, &verify, err);
+		if (r < 0)
+			return r;
+	}
+	if (o->platform) {
+		r = platform_parse(o->platform, &p->platform, err);
+		if (r < 0)
+			return r;
+	}
+	if (o->jobs > 16 || o->timeout > 3600)
+		return err_say(err, -EINVAL, "option '--%s' takes at most %d",
+			o->jobs > 16 ? "jobs" : "timeout", o->jobs > 16 ? 16 : 3600);
+	p->registry.http.skip_verify = !verify;
+	p->registry.http.plain_allowed = !verify;
+	p->registry.http.timeout_s = (unsigned int)o->timeout;
+	p->registry.auth_file = o->authfile;
+	p->jobs = (unsigned int)o->jobs;
+	return 0;
+}
+
+static int pull_one(struct img_store *s, const struct opts_pull *o, const struct pull_options *opts,
+	const char *source)
+{
+	struct pull_view view = { NULL, source, o->name || str_starts(source, "oci:") };
+	struct pull_options p = *opts;
+	struct pull_result result;
+	struct err err = ERR_INIT;
+	char id[DIGEST_TEXT_BYTES];
+	int r;
+
+	if (!o->quiet)
+		view.progress = progress_new(stderr);
+	p.name = o->name;
+	p.begin = on_begin;
+	p.progress = on_progress;
+	p.note = on_note;
+	p.ctx = &view;
+	p.tick_ms = progress_tick_ms(view.progress);
+	r = img_pull(s, source, &p, &result, &err);
+	progress_free(view.progress);
+	if (r < 0) {
+		err_wrap(&err, r, "cannot pull '%s'", source);
+		return cli_fail(&err);
+	}
+	digest_text(&result.config_digest, id);
+	printf("%s\n", digest_hex(id));
+	free(result.name);
+	return 0;
+}
+
+static int run_pull(struct cli *cli, void *opts, int argc, char **argv)
+{
+	const struct opts_pull *o = opts;
+	struct pull_options p = { 0 };
+	struct err err = ERR_INIT;
+	auto_store s = NULL;
+	int code = 0, r = fill_options(o, &p, &err);
+
+	if (r == 0 && o->name && argc > 1)
+		r = err_say(&err, -EINVAL, "'--name' goes with one image only");
+	if (r == 0)
+		r = img_store_open(&s, cli->root, &err);
+	if (r < 0)
+		return cli_fail(&err);
+	for (int i = 0; i < argc; i++) {
+		int one = pull_one(s, o, &p, argv[i]);
+
+		code = one ? one : code;
+	}
+	return code;
+}
+
+/* ---- images ---- */
+
+struct opts_images {
+	bool quiet, json, no_trunc;
+};
+
+static const struct args_opt opts_images[] = {
+	{ "quiet", 'q', ARGS_FLAG, offsetof(struct opts_images, quiet), NULL, "image ids alone" },
+	{ "json", 0, ARGS_FLAG, offsetof(struct opts_images, json), NULL, "as JSON" },
+	{ "no-trunc", 0, ARGS_FLAG, offsetof(struct opts_images, no_trunc), NULL, "ids in full" },
+	{ 0 },
+};
+
+/* "3 days ago" for an RFC 3339 time. */
+static void format_age(const char *created, char *ret, size_t room)
+{
+	static const struct {
+		const char *unit;
+		int64_t seconds;
+	} units[] = { { "year", 31557600 }, { "month", 2629800 }, { "week", 604800 },
+		{ "day", 86400 }, { "hour", 3600 }, { "minute", 60 }, { "second", 1 } };
+	struct tm tm = { 0 };
+	int64_t age;
+
+	snprintf(ret, room, "-");
+	if (!created || !strptime(created, "%Y-%m-%dT%H:%M:%S", &tm))
+		return;
+	age = (int64_t)time(NULL) - (int64_t)timegm(&tm);
+	if (age < 0)
+		age = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		long long n = (long long)(age / units[i].seconds);
+
+		/* Two of a unit say more than one of the next. */
+		if (n < 2 && i + 1 < ARRAY_SIZE(units))
+			continue;
+		snprintf(ret, room, "%lld %s%s ago", n, units[i].unit, n == 1 ? "" : "s");
+		return;
+	}
+}
+
+/* Split a full name for the table; a digest has no tag. */
+static void split_name(const char *name, const char **repository, size_t *len, const char **tag)
+{
+	const char *slash, *colon, *at;
+
+	*repository = name ? name : "<none>";
+	*len = strlen(*repository);
+	*tag = "<none>";
+	if (!name)
+		return;
+	at = strchr(name, '@');
+	slash = strrchr(name, '/');
+	colon = strchr(slash ? slash : name, ':');
+	if (at)
+		*len = (size_t)(at - name);
+	else if (colon) {
+		*len = (size_t)(colon - name);
+		*tag = colon + 1;
+	}
+}
+
+static void print_table(const struct img_list *list, bool in_full)
+{
+	size_t wide_name = strlen("REPOSITORY"), wide_tag = strlen("TAG");
+	int wide_id = in_full ? 64 : SHORT_ID;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const char *repository, *tag;
+		size_t len;
+
+		split_name(list->v[i].name, &repository, &len, &tag);
+		wide_name = len > wide_name ? len : wide_name;
+		wide_tag = strlen(tag) > wide_tag ? strlen(tag) : wide_tag;
+	}
+	printf("%-*s  %-*s  %-*s  %-14s  %s\n", (int)wide_name, "REPOSITORY", (int)wide_tag, "TAG",
+		wide_id, "IMAGE ID", "CREATED", "SIZE");
+	for (size_t i = 0; i < list->n; i++) {
+		const struct img_info *info = &list->v[i];
+		char id[DIGEST_TEXT_BYTES], size[PROGRESS_BYTES_BYTES], age[64];
+		const char *repository, *tag;
+		size_t len;
+
+		split_name(info->name, &repository, &len, &tag);
+		digest_text(&info->id, id);
+		progress_bytes(info->tar_bytes, size);
+		format_age(info->created, age, sizeof(age));
+		printf("%-*.*s  %-*s  %-*.*s  %-14s  %s\n", (int)wide_name, (int)len, repository,
+			(int)wide_tag, tag, wide_id, wide_id, digest_hex(id), age,
+			info->is_damaged ? "damaged" : size);
+	}
+}
+
+static void print_ids(const struct img_list *list, bool in_full)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		char id[DIGEST_TEXT_BYTES];
+		bool seen = false;
+
+		for (size_t k = 0; k < i && !seen; k++)
+			seen = digest_eq(&list->v[k].id, &list->v[i].id);
+		if (seen)
+			continue;
+		digest_text(&list->v[i].id, id);
+		printf("%.*s\n", in_full ? 128 : SHORT_ID, digest_hex(id));
+	}
+}
+
+static int print_json(json_t *j, struct err *err)
+{
+	auto_json *owned = j;
+	auto_free char *text = j ? json_dumps(j, JSON_INDENT(4)) : NULL;
+
+	if (!text)
+		return err_set(err, -ENOMEM, "cannot print JSON");
+	printf("%s\n", text);
+	return 0;
+}
+
+static int run_images(struct cli *cli, void *opts, int argc, char **argv)
+{
+	const struct opts_images *o = opts;
+	struct img_list list = { 0 };
+	struct err err = ERR_INIT;
+	auto_store s = NULL;
+	int r = img_store_open(&s, cli->root, &err);
+
+	if (r == 0)
+		r = img_list_load(s, &list, &err);
+	if (r == 0 && o->json)
+		r = print_json(img_list_json(&list), &err);
+	else if (r == 0 && o->quiet)
+		print_ids(&list, o->no_trunc);
+	else if (r == 0)
+		print_table(&list, o->no_trunc);
+	img_list_done(&list);
+	if (r < 0) {
+		err_wrap(&err, r, "cannot list the images");
+		return cli_fail(&err);
+	}
+	return 0;
+}
+
+/* ---- inspect, tag ---- */
+
+static int run_inspect(struct cli *cli, void *opts, int argc, char **argv)
+{
+	auto_json *all = json_array();
+	struct err err = ERR_INIT;
+	auto_store s = NULL;
+	int code = 0, r = img_store_open(&s, cli->root, &err);
+
+	if (r < 0)
+		return cli_fail(&err);
+	for (int i = 0; i < argc; i++) {
+		json_t *j;
+
+		r = img_inspect(s, argv[i], &j, &err);
+		if (r == 0 && json_array_append_new(all, j) < 0)
+			r = err_set(&err, -ENOMEM, "out of memory");
+		if (r < 0) {
+			err_wrap(&err, r, "cannot inspect '%s'", argv[i]);
+			code = cli_fail(&err);
+		}
+	}
+	/* What was found is printed even if something was not. */
+	r = print_json(json_incref(all), &err);
+	return r < 0 ? cli_fail(&err) : code;
+}
+
+static int run_tag(struct cli *cli, void *opts, int argc, char **argv)
+{
+	auto_free char *name = NULL;
+	struct err err = ERR_INIT;
+	auto_store s = NULL;
+	int r = img_store_open(&s, cli->root, &err);
+
+	if (r == 0)
+		r = img_tag(s, argv[0], argv[1], &name, &err);
+	if (r < 0) {
+		err_wrap(&err, r, "cannot tag '%s'", argv[0]);
+		return cli_fail(&err);
+	}
+	printf("%s\n", name);
+	return 0;
+}
+
+/* ---- rmi ---- */
+
+struct opts_rmi {
+	bool all, force;
+};
+
+static const struct args_opt opts_rmi[] = {
+	{ "all", 'a', ARGS_FLAG, offsetof(struct opts_rmi, all), NULL, "every image" },
+	{ "force", 'f', ARGS_FLAG, offsetof(struct opts_rmi, force), NULL,
+		"all names of an id; missing images are no error" },
+	{ 0 },
+};
+
+static void on_untagged(void *ctx, const char *name)
+{
+	printf("Untagged: %s\n", name);
+}
+
+static void on_deleted(void *ctx, const struct idx_digest *id)
+{
+	char text[DIGEST_TEXT_BYTES];
+
+	digest_text(id, text);
+	printf("Deleted: %s\n", digest_hex(text));
+}
+
+static int remove_one(struct img_store *s, const char *text, enum rmi_flags flags)
+{
+	static const struct rmi_report report = { on_untagged, on_deleted, NULL };
+	struct err err = ERR_INIT;
+	int r = img_remove(s, text, flags, &report, &err);
+
+	if (r == 0 || (r == -ENOENT && (flags & RMI_FORCE)))
+		return 0;
+	err_wrap(&err, r, "cannot remove '%s'", text);
+	return cli_fail(&err);
+}
+
+/* By manifest digest: that also finds what has no name or is damaged. */
+static int remove_all(struct img_store *s)
+{
+	struct img_list list = { 0 };
+	struct err err = ERR_INIT;
+	int code = 0, r = img_list_load(s, &list, &err);
+
+	if (r < 0)
+		return cli_fail(&err);
+	for (size_t i = 0; i < list.n; i++) {
+		char digest[DIGEST_TEXT_BYTES];
+		int one;
+
+		digest_text(&list.v[i].manifest_digest, digest);
+		/* Another of its names came first: it is gone already. */
+		one = remove_one(s, digest, RMI_FORCE);
+		code = one ? one : code;
+	}
+	img_list_done(&list);
+	return code;
+}
+
+static int run_rmi(struct cli *cli, void *opts, int argc, char **argv)
+{
+	const struct opts_rmi *o = opts;
+	struct err err = ERR_INIT;
+	auto_store s = NULL;
+	int code = 0;
+
+	if (o->all == (argc > 0)) {
+		err_say(&err, -EINVAL, "'lamina rmi' takes names or ids, or --all");
+		return cli_fail(&err);
+	}
+	if (img_store_open(&s, cli->root, &err) < 0)
+		return cli_fail(&err);
+	if (o->all)
+		return remove_all(s);
+	for (int i = 0; i < argc; i++) {
+		int one = remove_one(s, argv[i], o->force ? RMI_FORCE : 0);
+
+		code = one ? one : code;
+	}
+	return code;
+}
 
 const struct cli_verb cli_verbs_image[] = {
+	{ .name = "pull",
+		.synopsis = "[OPTION]… SOURCE…",
+		.help = "get images from a registry (NAME, docker://NAME) or from an OCI layout "
+			"(oci:DIR[:REF]); the latter are called as REF says if it is a name, "
+			"localhost/DIR:REF if it is a tag",
+		.opts = opts_pull,
+		.opts_bytes = sizeof(struct opts_pull),
+		.min_args = 1,
+		.max_args = -1,
+		.run = run_pull },
+	{ .name = "images",
+		.synopsis = "[OPTION]…",
+		.help = "list the images of the store",
+		.opts = opts_images,
+		.opts_bytes = sizeof(struct opts_images),
+		.max_args = 0,
+		.run = run_images },
+	{ .name = "inspect",
+		.synopsis = "IMAGE…",
+		.help = "print everything about images as JSON",
+		.min_args = 1,
+		.max_args = -1,
+		.run = run_inspect },
+	{ .name = "tag",
+		.synopsis = "IMAGE NAME",
+		.help = "give an image one more name",
+		.min_args = 2,
+		.max_args = 2,
+		.run = run_tag },
+	{ .name = "rmi",
+		.synopsis = "[OPTION]… IMAGE…",
+		.help = "remove names, and images with their last name",
+		.opts = opts_rmi,
+		.opts_bytes = sizeof(struct opts_rmi),
+		.max_args = -1,
+		.run = run_rmi },
 	{ 0 },
 };

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What a pull shows while it runs: moving lines on a terminal, a line for each change elsewhere
+ *
+ * On a terminal the block of lines is drawn over itself; layers that have no room are summed up in
+ * the last line.  Everything goes to stderr.
+ */
+
+#include "image/pull.h"
+
+#include <stdio.h>
+
+struct progress;
+
+/** progress_new() - for @out; NULL: no memory, and then nothing is shown */
+struct progress *progress_new(FILE *out);
+/** progress_tick_ms() - what to set pull_options.tick_ms to */
+unsigned int progress_tick_ms(const struct progress *p);
+/** progress_show() - pull_options.progress, @ctx being the struct progress */
+void progress_show(void *ctx, const struct pull_status *st);
+/** progress_line() - print a line of its own above the moving ones */
+void progress_line(struct progress *p, const char *text);
+/** progress_free() - leaves the last state on the screen */
+void progress_free(struct progress *p);
+
+/** progress_bytes() - "12.3 MB" into @ret.  Pure. */
+#define PROGRESS_BYTES_BYTES 16
+void progress_bytes(uint64_t n, char ret[static PROGRESS_BYTES_BYTES]);
+
+/**
+ * progress_format() - one layer as one line of at most @width columns.  Pure.
+ * @ret: room for @width + 1 bytes
+ */
+void progress_format(const struct pull_layer *l, size_t width, char *ret);

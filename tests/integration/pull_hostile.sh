@@ -1,0 +1,214 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# A registry that lies gets one clear line and nothing else: no file, no secret, no endless wait.
+. "${0%/*}/lib.sh"
+
+setup_file() {
+	need python3 jq
+	demo_image "$PWD/demo"
+	FIX_LAYOUT=$PWD/demo
+	FIX_DIR=$PWD
+	read -r FIX_HOST FIX_OTHER <<< "$(start_hostile log)"
+}
+
+# start_hostile LOG [OPTION…]: prints both addresses
+start_hostile() {
+	local log=$1
+
+	shift
+	python3 "$SRC/tests/hostile/registry.py" "$FIX_LAYOUT" --log "$PWD/$log" "$@" \
+		> "$log.addr" 2> "$log.err" < /dev/null &
+	wait_for "grep -q : '$log.addr'"
+	cat "$log.addr"
+}
+
+pull() {
+	timeout 60 "$LAMINA" pull -q "$FIX_HOST/$1:demo"
+}
+
+# refused CASE PATTERN: exits with 125 and one line on stderr, and the store is as it was
+refused() {
+	local code=0
+
+	# Layers that are there already would not be asked for.
+	rm -rf "$LAMINA_ROOT"
+	"$LAMINA" images > /dev/null
+	find "$LAMINA_ROOT" -type f ! -name lock -exec md5sum {} + | grep -v /layers/ | sort > before
+	pull "$1" > out 2> err || code=$?
+	[ "$code" = 125 ] || FAIL_DEPTH=1 fail "'$1' exited with $code: $(cat err)"
+	[ "$(grep -vc '^hint: ' err)" = 1 ] || FAIL_DEPTH=1 fail "'$1' says more than a line: $(cat err)"
+	grep -Eq -- "$2" err || FAIL_DEPTH=1 fail "'$1' says '$(cat err)', which does not match /$2/"
+	find "$LAMINA_ROOT" -type f ! -name lock -exec md5sum {} + | grep -v /layers/ | sort > after
+	cmp -s before after || FAIL_DEPTH=1 fail "'$1' changed the store: $(diff before after)"
+	"$SRC/tests/helpers/check_store.py" "$LAMINA_ROOT" --swept ||
+		FAIL_DEPTH=1 fail "'$1' left an unsound store"
+}
+
+# seen CASE: the requests that came for it, "METHOD PORT PATH AUTHORIZATION"
+seen() {
+	jq -r --arg c "$1" 'select(.path | test("(/|:|%3A)" + $c + "(/|:|%3A)"))
+		| "\(.method) \(.port) \(.path) \(.authorization)"' "$FIX_DIR/log"
+}
+
+with_password() {
+	make_file auth.json "{\"auths\":{\"$FIX_HOST\":{\"auth\":\"$(printf user:secret | base64)\"}}}"
+	export REGISTRY_AUTH_FILE=$PWD/auth.json
+}
+
+t_an_honest_answer_is_pulled() {
+	pull honest
+	"$LAMINA" inspect "$FIX_HOST/honest:demo" > /dev/null
+}
+
+t_blobs_that_lie_are_refused() {
+	refused wrong-digest 'layer 3 of 3: .*(digest is|cut short|damaged|checksum|diff id)'
+	refused truncated 'layer 3 of 3: .*(ends after|cut short)'
+	refused too-long 'layer 3 of 3: .*(more than the|garbage)'
+	refused endless 'layer 3 of 3: .*(more than the|garbage)'
+}
+
+t_manifests_that_lie_are_refused() {
+	refused manifest-huge 'the manifest has 1073741824 bytes, the limit is 4194304'
+	refused manifest-endless 'the manifest: there are more than 4194304 bytes'
+	refused manifest-deep 'nested more than 64 levels'
+	refused manifest-type 'was declared as .*index.*, but it is a manifest'
+	refused header-flood .
+}
+
+t_a_digest_is_what_counts_not_a_header() {
+	local digest
+
+	digest=$(jq -r '.manifests[0].digest' "$FIX_LAYOUT/index.json")
+	pull manifest-digest-lie
+	timeout 60 "$LAMINA" pull -q "$FIX_HOST/manifest-digest-lie@$digest"
+	assert_fails 125 'the manifest: digest is sha256:.*, not sha256:' \
+		timeout 60 "$LAMINA" pull -q "$FIX_HOST/manifest-swapped@$digest"
+}
+
+t_a_message_cannot_move_the_cursor() {
+	refused error-terminal 'red'
+	assert_eq "$(grep -c $'\033' err)" 0
+}
+
+t_urls_in_manifests_are_never_fetched() {
+	pull foreign-urls
+	assert_eq "$(jq -r .path "$FIX_DIR/log" | grep -c '^/foreign' || :)" 0
+}
+
+t_credentials_stay_with_their_host_when_redirected() {
+	with_password
+	pull redirect-other
+	seen redirect-other > requests
+	# The registry saw them, the other port never did.
+	assert_match "$(cat requests)" "^GET ${FIX_HOST#*:} .* Basic "
+	assert_match "$(jq -r 'select(.path | startswith("/moved/")) | "\(.port) \(.authorization)"' \
+		"$FIX_DIR/log")" "^${FIX_OTHER#*:} null"
+	assert_eq "$(jq -r --argjson p "${FIX_OTHER#*:}" \
+		'select(.port == $p) | .authorization' "$FIX_DIR/log" | grep -vc null || :)" 0
+}
+
+t_credentials_go_on_within_the_host() {
+	with_password
+	pull redirect-same
+	assert_match "$(jq -r --argjson p "${FIX_HOST#*:}" \
+		'select(.path | startswith("/moved/")) | select(.port == $p) | .authorization' \
+		"$FIX_DIR/log")" '^Basic '
+}
+
+t_redirects_are_few_and_never_elsewhere_in_plain() {
+	refused redirect-loop 'more than 5 redirects'
+	refused redirect-plain "a redirect to 'http://example.org' is not followed"
+	refused redirect-file "a redirect to 'file:.*' is not followed"
+	refused redirect-metadata "redirected to '169.254.169.254'"
+}
+
+t_a_password_is_used_only_if_asked_for() {
+	with_password
+	pull honest
+	assert_eq "$(seen honest | grep -c Basic || :)" 0
+	pull basic
+	assert_match "$(seen basic)" 'Basic '
+	unset REGISTRY_AUTH_FILE
+	rm -rf "$LAMINA_ROOT"
+	refused basic 'asks for a user and password'
+}
+
+t_tokens_are_asked_for_pulling_alone() {
+	pull bearer
+	jq -r .path "$FIX_DIR/log" | grep '^/token.*bearer' > tokens
+	assert_match "$(cat tokens)" 'scope=repository%3Abearer%3Apull$'
+	# One token serves all layers.
+	assert_eq "$(grep -c . tokens)" 1
+}
+
+t_malformed_tokens_are_refused() {
+	refused token-huge 'more than|no valid token'
+	refused token-newline 'no valid token'
+	refused token-array 'no valid token'
+	refused token-denied 'refuses with status 401'
+	refused never-satisfied 'denies access'
+}
+
+t_passwords_do_not_go_to_a_token_server_elsewhere() {
+	with_password
+	# Anonymous tokens are fine, but the password stays here.
+	pull bearer-localhost
+	assert_eq "$(jq -r --argjson p "${FIX_OTHER#*:}" 'select(.path | startswith("/token"))
+		| select(.port == $p) | .authorization' "$FIX_DIR/log" | sort -u)" null
+	refused bearer-plain "'http://example.org' is not asked without TLS"
+	refused bearer-file 'is not a URL'
+}
+
+t_a_busy_server_is_asked_again_but_not_for_ever() {
+	pull busy-twice
+	refused busy-always 'limits the number of pulls'
+	assert_eq "$(seen busy-always | grep -c manifests)" 5 'requests'
+	refused broken-always 'answers with status 500'
+}
+
+t_a_broken_transfer_goes_on_where_it_stopped() {
+	local digest size
+
+	digest=$(jq -r '.manifests[0].digest' "$FIX_LAYOUT/index.json" | cut -d: -f2)
+	digest=$(jq -r '.layers[0].digest' "$FIX_LAYOUT/blobs/sha256/$digest")
+	size=$(stat -c %s "$FIX_LAYOUT/blobs/sha256/${digest#sha256:}")
+	pull resume
+	assert_eq "$(jq -r 'select(.path | startswith("/v2/resume/")) | .range // empty' \
+		"$FIX_DIR/log")" "bytes=$((size / 2))-"
+	rm -rf "$LAMINA_ROOT"
+	pull resume-ignored
+}
+
+t_a_wrong_range_is_refused() {
+	refused part-unasked 'a part was sent, but none was asked for'
+	refused length-lie 'layer 3 of 3'
+	refused resume-other-range "asked for bytes from [0-9]* on, got 'bytes"
+	refused resume-lying-range 'layer 1 of 3: .*(more than the|digest|damaged|checksum)'
+}
+
+t_a_server_that_stalls_is_given_up() {
+	local code=0 from=$SECONDS
+
+	timeout 90 "$LAMINA" pull --timeout 1 -q "$FIX_HOST/stall:demo" 2> err || code=$?
+	assert_eq "$code" 125 "exit code ($(cat err))"
+	[ $((SECONDS - from)) -lt 60 ] || fail 'it took a minute'
+}
+
+t_with_tls_nothing_goes_plain() {
+	local addr
+
+	need openssl
+	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
+		-addext 'subjectAltName=IP:127.0.0.1' -keyout key.pem -out cert.pem 2> /dev/null
+	read -r addr _ <<< "$(start_hostile tls-log --tls cert.pem key.pem)"
+	export SSL_CERT_FILE=$PWD/cert.pem
+	timeout 60 "$LAMINA" pull -q "$addr/honest:demo"
+	"$LAMINA" rmi --all > /dev/null
+	assert_fails 125 'is not followed' timeout 60 "$LAMINA" pull -q "$addr/redirect-plain:demo"
+	assert_fails 125 'not asked without TLS' timeout 60 "$LAMINA" pull -q "$addr/bearer-plain:demo"
+	# Not even if certificates do not matter.
+	assert_fails 125 'is not followed' timeout 60 "$LAMINA" pull -q --tls-verify=false \
+		"$addr/redirect-plain:demo"
+}
+
+run_tests
