@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""usage: manual.py PROGRAM PAGE
+"""usage: manual.py PROGRAM PAGE…
 
-Compares a manual page with --help: every verb has a subsection ".Ss VERB" of COMMANDS, and the options of each are
-the same on both sides; global options stand in OPTIONS. Options are items ".It Fl q , Fl -quiet"."""
-import re, subprocess, sys
+Compares manual pages with --help: every verb has a subsection ".Ss VERB" of COMMANDS in PROGRAM.1, and the options of
+each are the same on both sides; global options stand in OPTIONS. The options of a verb that has a page of its own,
+PROGRAM-VERB.1, stand there. Options are items ".It Fl q , Fl -quiet"."""
+import os, re, subprocess, sys
 
 
 def help_of(program, *words):
@@ -28,27 +29,31 @@ def from_help(program):
     return known
 
 
-def from_page(path):
-    known, section, verb = {"": {}}, "", None
+def from_page(path, told, known):
+    section, verb = "", None
+    own = re.match(r"\w+-(.+)\.\d$", os.path.basename(path))
+    own = own and own[1].replace("-", " ")
+    if own and own not in told:
+        return  # the page of another program
     with open(path) as f:
         for line in f:
             words = line.replace('"', "").split()
             if words[:1] == [".Sh"]:
-                section, verb = " ".join(words[1:]), None
+                section, verb = " ".join(words[1:]), own
             elif words[:1] == [".Ss"] and section == "COMMANDS":
                 verb = " ".join(words[1:])
-                known[verb] = {}
+                known.setdefault(verb, {})
             elif words[:2] == [".It", "Fl"] and (verb is not None or section == "OPTIONS"):
                 flags = re.findall(r"Fl (\S+)", line)
                 long = next(("-" + f for f in flags if f.startswith("-")), None)
                 short = next(("-" + f for f in flags if not f.startswith("-")), "")
-                known[verb or ""][long] = short
-    return known
+                known.setdefault(verb or "", {})[long] = short
 
 
-def main(program, page):
-    told, written = from_help(program), from_page(page)
-    wrong = []
+def main(program, *pages):
+    told, written, wrong = from_help(program), {"": {}}, []
+    for page in pages:
+        from_page(page, told, written)
     for verb in sorted(set(told) | set(written)):
         shown = verb or "(global)"
         if verb not in written:
