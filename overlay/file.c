@@ -183,6 +183,7 @@ static void close_changed(struct ovl_fs *fs, struct node *n, struct fd_ref *ref)
 	node_put(fs->nodes, n);
 }
 
+/* Return 1 if there were bits to clear. */
 static int kill_suidgid(struct ovl_fs *fs, struct node *n, uint64_t id)
 {
 	const struct ovl_attr a = { .set = OVL_SET_KILL_SUIDGID };
@@ -191,11 +192,11 @@ static int kill_suidgid(struct ovl_fs *fs, struct node *n, uint64_t id)
 
 	if (r < 0 || !(st.st_mode & (S_ISUID | S_ISGID)))
 		return r;
-	return ovl_setattr(fs, id, &a, &st);
+	r = ovl_setattr(fs, id, &a, &st);
+	return r < 0 ? r : 1;
 }
 
-ssize_t ovl_write(struct ovl_fs *fs, uint64_t id, const void *buf, size_t len, off_t off,
-	enum ovl_write_flags flags)
+ssize_t ovl_write(struct ovl_fs *fs, uint64_t id, struct ovl_write *w)
 {
 	struct fd_ref ref;
 	struct node *n;
@@ -204,11 +205,13 @@ ssize_t ovl_write(struct ovl_fs *fs, uint64_t id, const void *buf, size_t len, o
 
 	if (r < 0)
 		return r;
-	if (flags & OVL_WRITE_KILL_SUIDGID)
+	if (w->kill_suidgid) {
 		r = kill_suidgid(fs, n, id);
-	while (r == 0 && done < len) {
-		ssize_t got =
-			pwrite(ref.fd, (const char *)buf + done, len - done, off + (off_t)done);
+		w->mode_changed = r > 0;
+	}
+	while (r >= 0 && done < w->len) {
+		ssize_t got = pwrite(
+			ref.fd, (const char *)w->buf + done, w->len - done, w->off + (off_t)done);
 
 		if (got < 0 && errno == EINTR)
 			continue;

@@ -363,9 +363,16 @@ static void op_read(
 static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
 	struct fuse_file_info *fi)
 {
-	bool kill = write_flags & FUSE_WRITE_KILL_SUIDGID;
-	ssize_t n = ovl_write(fs_of(req), ino, buf, size, off, kill ? OVL_WRITE_KILL_SUIDGID : 0);
+	const struct fuse_adapter *a = fuse_req_userdata(req);
+	struct ovl_write w = { .buf = buf,
+		.len = size,
+		.off = off,
+		.kill_suidgid = write_flags & FUSE_WRITE_KILL_SUIDGID };
+	ssize_t n = ovl_write(a->fs, ino, &w);
 
+	/* Asked to clear the bits, the kernel does not know whether there were any. */
+	if (w.mode_changed)
+		(void)fuse_lowlevel_notify_inval_inode(a->se, ino, -1, 0);
 	if (n < 0)
 		reply_err(req, (int)n);
 	else

@@ -12,9 +12,9 @@
 /* What a session hands to the handlers as userdata. */
 struct fuse_adapter {
 	struct ovl_fs *fs;
+	struct fuse_session *se; /* for notifications */
 	bool no_open; /* answer OPEN, OPENDIR and CREATE with ENOSYS */
 	bool read_only;
-	int ready_fd;
 };
 
 /** fuse_adapter_ops() - the table of handlers */

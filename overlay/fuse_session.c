@@ -32,7 +32,6 @@
 
 struct session {
 	struct fuse_adapter adapter; /* first: the handlers' userdata */
-	struct fuse_session *se;
 	const struct ovl_session_opts *opts;
 	uint64_t init_unique; /* of INIT while it is not answered; one thread serves then */
 	bool killpriv_v2; /* offered by the kernel */
@@ -128,7 +127,7 @@ static void stop_loop(struct session *s)
 {
 	const struct timespec pause = { .tv_nsec = 20000000 };
 
-	fuse_session_exit(s->se);
+	fuse_session_exit(s->adapter.se);
 	for (;;) {
 		(void)pthread_kill(s->main_thread, SIGUSR1);
 		(void)nanosleep(&pause, NULL);
@@ -196,7 +195,7 @@ static int run_loop(struct session *s)
 	fuse_loop_cfg_set_max_threads(cfg, count_threads(s->opts));
 	fuse_loop_cfg_set_idle_threads(cfg, MAX_THREADS);
 	fuse_loop_cfg_set_clone_fd(cfg, 1);
-	r = fuse_session_loop_mt(s->se, cfg);
+	r = fuse_session_loop_mt(s->adapter.se, cfg);
 	fuse_loop_cfg_destroy(cfg);
 	return r < 0 ? r : 0;
 }
@@ -214,27 +213,28 @@ int ovl_serve(struct ovl_fs *fs, int fuse_fd, const struct ovl_session_opts *opt
 {
 	static const struct fuse_custom_io io = { .writev = session_writev, .read = session_read };
 	struct session s = { .opts = opts,
-		.adapter = { fs, !opts->no_open_off, opts->read_only, opts->ready_fd } };
+		.adapter = {
+			.fs = fs, .no_open = !opts->no_open_off, .read_only = opts->read_only } };
 	auto_fd fd = fuse_fd;
 	int r;
 
 	(void)umask(0);
-	s.se = new_session(&s);
-	if (!s.se)
+	s.adapter.se = new_session(&s);
+	if (!s.adapter.se)
 		return err_say(err, -EINVAL, "libfuse refuses a session");
-	r = fuse_session_custom_io(s.se, &io, fd);
+	r = fuse_session_custom_io(s.adapter.se, &io, fd);
 	if (r == 0) {
 		(void)fd_take(&fd); /* libfuse closes it */
 		r = start_signals(&s);
 	}
 	if (r < 0) {
-		fuse_session_destroy(s.se);
+		fuse_session_destroy(s.adapter.se);
 		return err_set(err, r, "cannot serve the mount");
 	}
 	r = run_loop(&s);
 	(void)pthread_cancel(s.signal_thread);
 	(void)pthread_join(s.signal_thread, NULL);
-	fuse_session_destroy(s.se);
+	fuse_session_destroy(s.adapter.se);
 	/* An unmount ends the loop with ENODEV. */
 	return r < 0 && r != -ENODEV ? err_set(err, r, "serving the mount failed") : 0;
 }

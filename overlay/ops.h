@@ -15,6 +15,7 @@
 #include "overlay/fs.h"
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
 
@@ -96,13 +97,16 @@ int ovl_readdir(struct ovl_fs *fs, uint64_t dir, uint64_t off, enum ovl_readdir_
  */
 int ovl_read(struct ovl_fs *fs, uint64_t id, off_t off, size_t len, void *buf, struct iovec *iov);
 
-enum ovl_write_flags {
-	OVL_WRITE_KILL_SUIDGID = 1 << 0,
+struct ovl_write {
+	const void *buf;
+	size_t len;
+	off_t off;
+	bool kill_suidgid; /* clear set-id bits: the writer lacks CAP_FSETID */
+	bool mode_changed; /* answer: the kernel's idea of the mode is out of date */
 };
 
 /** ovl_write() - returns the number of bytes written */
-ssize_t ovl_write(struct ovl_fs *fs, uint64_t id, const void *buf, size_t len, off_t off,
-	enum ovl_write_flags flags);
+ssize_t ovl_write(struct ovl_fs *fs, uint64_t id, struct ovl_write *w);
 int ovl_fsync(struct ovl_fs *fs, uint64_t id, bool datasync);
 int ovl_fsyncdir(struct ovl_fs *fs, uint64_t id);
 /** ovl_syncfs() - all that the upper holds */

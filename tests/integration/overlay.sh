@@ -1,0 +1,844 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The overlay filesystem on real mounts: an image tree below, an upper above.
+
+. "${0%/*}/lib.sh"
+
+export OVLMOUNT=$LAMINA_BUILD/ovlmount
+
+# --- helpers ------------------------------------------------------------------------------------
+
+# ns FUNCTION: in a user and mount namespace of its own, as its root
+ns() {
+	in_userns bash -euc "$(declare -f); $1"
+}
+
+# mnt [OPTION…]: tree/ below, state/ above, on mnt/; waits for an older daemon to let go
+mnt() {
+	mkdir -p tree state mnt
+	wait_for "'$OVLMOUNT' $* tree state mnt > pid 2> mount.err || ! grep -q 'mounted already' mount.err"
+	mountpoint -q mnt || fail "cannot mount: $(cat mount.err)"
+}
+
+# gone: the daemon has ended
+gone() {
+	wait_for "! kill -0 $(cat pid) 2> /dev/null || grep -q '^State:.Z' /proc/$(cat pid)/status"
+}
+
+remount() {
+	umount mnt
+	gone
+	mnt "$@"
+}
+
+# facts DIR: names, types, modes, numbers, links, sizes and times, sorted
+facts() {
+	(cd "$1" && find . -printf '%P %y %m %i %n %s %T@ %l\n' | sort)
+}
+
+ino() {
+	stat -c %i "$1"
+}
+
+small_tree() {
+	mkdir -p tree/etc/conf.d tree/bin tree/empty tree/full/sub
+	echo motd > tree/etc/motd
+	echo a > tree/etc/conf.d/a
+	echo b > tree/etc/conf.d/b
+	echo tool > tree/bin/tool
+	chmod 4755 tree/bin/tool
+	ln -s ../etc/motd tree/bin/link
+	mkfifo tree/bin/fifo
+	ln tree/etc/motd tree/full/hard
+	echo x > tree/full/sub/x
+	touch -d '2001-02-03 04:05:06.123456789' tree/etc/motd tree/etc tree/etc/conf.d tree/full
+}
+
+# --- reading --------------------------------------------------------------------------------------
+
+check_image_is_what_it_was_made_of() {
+	small_tree
+	truncate -s 5M tree/sparse
+	printf end | dd of=tree/sparse bs=1 seek=3M conv=notrunc 2> /dev/null
+	printf 'bytes' > "tree/$(printf 'not-\xff-utf8')"
+	printf 'whiteout?' > tree/.wh.name
+	printf 'long' > "tree/$(printf 'n%.0s' {1..255})"
+	"$OVLMOUNT" tree - mnt > pid
+	diff -r --no-dereference -x fifo tree mnt
+	diff <(cd tree && find . ! -type d -printf '%P %y %m %n %s %T@ %l\n' | sort) \
+		<(cd mnt && find . ! -type d -printf '%P %y %m %n %s %T@ %l\n' | sort)
+	[ "$(stat -c %b mnt/sparse)" -lt 100 ] || fail "the hole is not seen"
+	assert_eq "$(ino mnt/etc/motd)" "$(ino mnt/full/hard)"
+	assert_fails any 'Read-only' touch mnt/new
+}
+
+t_an_image_is_what_it_was_made_of() {
+	mkdir tree mnt
+	ns check_image_is_what_it_was_made_of
+}
+
+t_an_ordinary_user_mounts_by_fusermount() {
+	need fusermount3
+	mkdir tree mnt
+	small_tree
+	chmod 000 tree/etc/conf.d/a 2> /dev/null
+	chmod 644 tree/etc/conf.d/a
+	"$OVLMOUNT" -u -s tree - mnt > pid
+	diff -r --no-dereference -x fifo tree mnt
+	assert_eq "$(stat -c %U mnt/etc/motd)" "$(id -un)"
+	fusermount3 -u mnt
+	gone
+	mkdir state
+	"$OVLMOUNT" -u -s tree state mnt > pid
+	echo more >> mnt/etc/motd
+	chmod 400 mnt/etc/conf.d/a
+	assert_eq "$(stat -c %a mnt/etc/conf.d/a)" 400
+	rm -r mnt/full
+	mkdir mnt/full
+	fusermount3 -u mnt
+	gone
+	"$OVLMOUNT" -u -s tree state mnt > pid
+	assert_content mnt/etc/motd "motd
+more"
+	assert_eq "$(stat -c %a mnt/etc/conf.d/a)" 400
+	assert_eq "$(ls mnt/full)" ""
+	fusermount3 -u mnt
+}
+
+# --- copy-up ----------------------------------------------------------------------------------------
+
+check_copy_up_keeps_what_it_does_not_change() {
+	local before
+
+	small_tree
+	setfattr -n user.note -v text tree/etc/motd
+	setfacl -m u:7:r tree/etc/motd
+	mnt
+	before=$(ino mnt/etc/motd)
+	chmod 640 mnt/etc/motd
+	assert_eq "$(stat -c '%i %h %a %y' mnt/etc/motd)" "$before 2 640 2001-02-03 04:05:06.123456789 +0000"
+	assert_eq "$(stat -c %y mnt/etc mnt/full)" "2001-02-03 04:05:06.123456789 +0000
+2001-02-03 04:05:06.123456789 +0000" "times of the parents"
+	assert_eq "$(getfattr --only-values -n user.note mnt/etc/motd)" text
+	assert_match "$(getfacl -cn mnt/etc/motd 2> /dev/null)" '^user:7:r--'
+	find state/upper -type f -name motd -o -name hard -type f | grep -q . || fail "nothing was copied"
+	[ "$(find state/upper state/index -type f -printf '%b\n' | sort -n | tail -1)" -lt 16 ] ||
+		fail "chmod copied data"
+	echo more >> mnt/full/hard
+	assert_content mnt/etc/motd "motd
+more"
+	assert_eq "$(stat -c '%i %h' mnt/etc/motd)" "$before 2"
+	remount
+	assert_content mnt/full/hard "motd
+more"
+	assert_eq "$(stat -c '%i %h %a' mnt/full/hard)" "$before 2 640"
+	assert_eq "$(getfattr --only-values -n user.note mnt/etc/motd)" text
+	assert_eq "$(getfattr -d -m- mnt/etc/motd | grep -c overlay)" 0
+}
+
+t_copy_up_keeps_what_it_does_not_change() {
+	need setfattr setfacl
+	ns check_copy_up_keeps_what_it_does_not_change
+}
+
+check_holes_survive() {
+	mkdir tree
+	truncate -s 64M tree/sparse
+	printf middle | dd of=tree/sparse bs=1 seek=32M conv=notrunc 2> /dev/null
+	mnt
+	printf end | dd of=mnt/sparse bs=1 seek=60M conv=notrunc 2> /dev/null
+	sync mnt/sparse
+	[ "$(stat -c %b state/upper/sparse)" -lt 200 ] || fail "holes were filled"
+	assert_eq "$(dd if=mnt/sparse bs=1 skip=32M count=6 2> /dev/null)" middle
+	assert_eq "$(stat -c %s mnt/sparse)" 67108864
+}
+
+t_holes_survive_copy_up() {
+	ns check_holes_survive
+}
+
+check_one_copy_under_concurrency() {
+	local i
+
+	mkdir tree
+	head -c 40M /dev/urandom > tree/big
+	mnt
+	for i in 1 2 3 4 5 6 7 8; do
+		printf '%s' "$i" | dd of=mnt/big bs=1 seek="$i" conv=notrunc 2> /dev/null &
+	done
+	cmp -i 64 tree/big mnt/big	# readers are served meanwhile
+	wait
+	assert_eq "$(dd if=mnt/big bs=1 skip=1 count=8 2> /dev/null)" 12345678
+	cmp -i 64 tree/big mnt/big
+	assert_eq "$(find state/work -type f | wc -l)" 0
+}
+
+t_writers_of_one_file_share_one_copy() {
+	ns check_one_copy_under_concurrency
+}
+
+check_truncation() {
+	small_tree
+	seq 100000 > tree/numbers
+	mnt
+	: > mnt/etc/motd
+	assert_eq "$(stat -c %s mnt/etc/motd mnt/full/hard)" "0
+0"
+	truncate -s 10 mnt/numbers
+	assert_content mnt/numbers "$(seq 5)"
+	truncate -s 1M mnt/etc/conf.d/a
+	assert_eq "$(head -c 2 mnt/etc/conf.d/a)" a
+	remount
+	assert_content mnt/numbers "$(seq 5)"
+	assert_eq "$(stat -c %s mnt/etc/motd)" 0
+}
+
+t_truncation_copies_no_more_than_is_left() {
+	ns check_truncation
+}
+
+check_setid_bits() {
+	small_tree
+	mnt
+	echo more >> mnt/bin/tool
+	assert_eq "$(stat -c %a mnt/bin/tool)" 755 "mode after a write"
+	cp -p tree/bin/tool mnt/other
+	chmod 4755 mnt/other
+	chown 1:1 mnt/other
+	assert_eq "$(stat -c '%a %u' mnt/other)" "755 1"
+	umask 027
+	mkdir mnt/dir
+	: > mnt/dir/file
+	mkfifo mnt/dir/fifo
+	assert_eq "$(stat -c %a mnt/dir mnt/dir/file mnt/dir/fifo)" "750
+640
+640"
+	chmod 2775 mnt/dir
+	chgrp 5 mnt/dir
+	chmod g+s mnt/dir
+	mkdir mnt/dir/sub
+	: > mnt/dir/new
+	assert_eq "$(stat -c '%a %g' mnt/dir/sub mnt/dir/new)" "2750 5
+640 5"
+	setfacl -d -m u:9:rwx mnt/dir
+	: > mnt/dir/acl
+	mkdir mnt/dir/acldir
+	assert_match "$(getfacl -cn mnt/dir/acl 2> /dev/null)" '^user:9:rwx'
+	assert_match "$(getfacl -cn mnt/dir/acldir 2> /dev/null)" '^default:user:9:rwx'
+}
+
+t_setid_bits_umask_and_default_acls() {
+	need setfacl
+	ns check_setid_bits
+}
+
+# --- names --------------------------------------------------------------------------------------------
+
+check_removal() {
+	small_tree
+	mnt
+	rm mnt/etc/conf.d/a
+	assert_missing mnt/etc/conf.d/a
+	assert_eq "$(ls mnt/etc/conf.d)" b
+	assert_fails any 'not empty' rmdir mnt/etc/conf.d
+	rm mnt/etc/conf.d/b
+	rmdir mnt/etc/conf.d
+	rm -r mnt/full mnt/bin
+	assert_eq "$(stat -c %h mnt/etc/motd)" 1 "links of a file one of whose names went"
+	: > mnt/upper-only
+	rm mnt/upper-only
+	assert_missing state/upper/upper-only
+	mkdir mnt/full
+	assert_eq "$(ls -A mnt/full)" "" "a new directory over a removed one"
+	assert_eq "$(stat -c %h mnt)" 5
+	: > mnt/bin
+	remount
+	assert_eq "$(ls -A mnt/full)" ""
+	assert_eq "$(ls mnt)" "bin
+empty
+etc
+full"
+	assert_missing mnt/etc/conf.d
+	assert_eq "$(stat -c '%F %h' mnt/bin mnt/etc/motd)" "regular empty file 1
+regular file 1"
+	diff -r tree/etc/motd mnt/etc/motd
+}
+
+t_removed_things_stay_removed() {
+	ns check_removal
+}
+
+check_rename() {
+	small_tree
+	mnt
+	mv mnt/etc/motd mnt/etc/moved
+	assert_missing mnt/etc/motd
+	assert_content mnt/etc/moved motd
+	assert_eq "$(ino mnt/etc/moved)" "$(ino mnt/full/hard)"
+	mv mnt/bin/link mnt/bin/link2
+	mv mnt/bin/fifo mnt/fifo
+	assert_eq "$(readlink mnt/bin/link2)" ../etc/motd
+	mkdir mnt/new
+	echo n > mnt/new/file
+	mv mnt/new mnt/etc/new
+	mv -T mnt/etc/new mnt/empty	# over an empty directory of the image
+	assert_content mnt/empty/file n
+	rm -r mnt/full/sub
+	mkdir mnt/sub
+	echo s > mnt/sub/s
+	mv mnt/sub mnt/full/sub	# over a whiteout
+	assert_eq "$(ls mnt/full/sub)" s
+	python3 - << 'END'
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+def renameat2(a, b, flags):
+    if libc.renameat2(-100, a.encode(), -100, b.encode(), flags):
+        raise OSError(ctypes.get_errno(), a)
+renameat2("mnt/etc/conf.d/a", "mnt/etc/conf.d/b", 2)
+assert open("mnt/etc/conf.d/a").read() == "b\n"
+try:
+    renameat2("mnt/etc/conf.d/a", "mnt/etc/conf.d/b", 1)
+    assert False
+except FileExistsError:
+    pass
+os.unlink("mnt/etc/conf.d/b")
+renameat2("mnt/etc/conf.d/a", "mnt/etc/conf.d/b", 1)  # NOREPLACE onto a whiteout
+assert open("mnt/etc/conf.d/b").read() == "b\n"
+# A directory of the image is refused to rename(2), and mv(1) copies it then.
+try:
+    os.rename("mnt/bin", "mnt/bin2")
+    assert False
+except OSError as e:
+    assert e.errno == 18, e
+END
+	mv mnt/bin mnt/bin2
+	assert_content mnt/bin2/tool tool
+	facts mnt > before
+	remount
+	diff before <(facts mnt)
+}
+
+t_renames_outlive_the_mount() {
+	need python3
+	ns check_rename
+}
+
+check_links() {
+	small_tree
+	mnt
+	ln mnt/etc/conf.d/a mnt/etc/conf.d/c
+	assert_eq "$(stat -c %h mnt/etc/conf.d/a mnt/etc/conf.d/c)" "2
+2"
+	echo changed > mnt/etc/conf.d/c
+	assert_content mnt/etc/conf.d/a changed
+	rm mnt/etc/conf.d/a
+	assert_eq "$(stat -c %h mnt/etc/conf.d/c)" 1
+	ln mnt/bin/link mnt/bin/link3
+	assert_eq "$(stat -c %h mnt/bin/link)" 2
+	rm mnt/full/hard
+	ln mnt/etc/motd mnt/full/hard	# over a whiteout
+	assert_eq "$(stat -c '%h %i' mnt/full/hard)" "$(stat -c '%h %i' mnt/etc/motd)"
+	facts mnt > before
+	remount
+	diff before <(facts mnt)
+	# The copied one goes; its other name, still the image's, has the new content.
+	echo new > mnt/etc/motd
+	rm mnt/etc/motd
+	assert_content mnt/full/hard new
+	remount
+	assert_content mnt/full/hard new
+	assert_eq "$(stat -c %h mnt/full/hard)" 1
+}
+
+t_names_of_one_inode_stay_together() {
+	ns check_links
+}
+
+check_strange_names() {
+	local long
+
+	long=$(printf 'n%.0s' {1..255})
+	mkdir tree
+	echo l > "tree/$long"
+	echo w > tree/.wh.file
+	mnt
+	echo x >> "mnt/$long"
+	echo w >> mnt/.wh.file
+	echo u > "mnt/.wh..wh..opq"
+	echo u > "mnt/$(printf '\xfe\xff')"
+	assert_fails any 'too long' touch "mnt/n$long"
+	rm "mnt/$long"
+	mv mnt/.wh.file "mnt/$long"
+	remount
+	assert_content "mnt/$long" "w
+w"
+	assert_content "mnt/.wh..wh..opq" u
+	assert_content "mnt/$(printf '\xfe\xff')" u
+	assert_eq "$(find mnt -mindepth 1 | wc -l)" 3
+	assert_fails any 'not permitted' mknod mnt/zero c 0 0
+}
+
+t_names_of_255_bytes_and_of_whiteouts() {
+	ns check_strange_names
+}
+
+# --- files that are open --------------------------------------------------------------------------
+
+check_unlinked() {
+	small_tree
+	mnt
+	python3 - << 'END'
+import os
+def check(path, data):
+    f = os.open(path, os.O_RDWR)
+    os.unlink(path)
+    assert os.fstat(f).st_nlink == 0
+    assert os.pread(f, 100, 0) == data, path
+    os.pwrite(f, b"written", 0)
+    os.fsync(f)
+    os.ftruncate(f, 3)
+    os.fchmod(f, 0o600)
+    assert os.pread(f, 100, 0) == b"wri"
+    s = os.fstat(f)
+    assert (s.st_size, s.st_mode & 0o777, s.st_nlink) == (3, 0o600, 0)
+    os.close(f)
+    assert not os.path.exists(path)
+open("mnt/new", "w").write("new")
+check("mnt/new", b"new")
+check("mnt/etc/conf.d/a", b"a\n")
+os.chmod("mnt/etc/conf.d/b", 0o644)
+open("mnt/etc/conf.d/b", "a").write("!")
+check("mnt/etc/conf.d/b", b"b\n!")
+# More of them than the daemon may hold open.
+fds = []
+for i in range(600):
+    f = os.open("mnt/many%d" % i, os.O_RDWR | os.O_CREAT)
+    os.write(f, b"%d" % i)
+    os.unlink("mnt/many%d" % i)
+    fds.append(f)
+os.sync()
+open("/proc/sys/vm/drop_caches", "w").write("1") if os.access("/proc/sys/vm/drop_caches", os.W_OK) else None
+for i, f in enumerate(fds):
+    assert os.pread(f, 10, 0) == b"%d" % i
+    assert os.fstat(f).st_nlink == 0
+END
+	wait_for "[ \$(find state/work -type f | wc -l) = 0 ]"
+}
+
+t_unlinked_files_work_until_they_are_closed() {
+	need python3
+	ulimit -n 700
+	ns check_unlinked
+}
+
+# --- directories ------------------------------------------------------------------------------------
+
+check_readdir() {
+	mkdir -p tree/d
+	(cd tree/d && seq -f 'l%g' 3000 | xargs touch)
+	mnt
+	(cd mnt/d && seq -f 'u%g' 3000 | xargs touch)
+	python3 - << 'END'
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+libc.opendir.restype = ctypes.c_void_p
+libc.readdir.restype = ctypes.c_void_p
+for f in "readdir telldir closedir".split():
+    getattr(libc, f).argtypes = [ctypes.c_void_p]
+libc.telldir.restype = ctypes.c_long
+libc.seekdir.argtypes = [ctypes.c_void_p, ctypes.c_long]
+def name(d):
+    p = libc.readdir(d)
+    return ctypes.string_at(p + 19).decode() if p else None
+# Every other entry is removed while the directory is read; each that stays is seen once.
+d = libc.opendir(b"mnt/d")
+seen = []
+while (n := name(d)):
+    seen.append(n)
+    if n[0] in "lu" and len(seen) % 2:
+        os.unlink("mnt/d/" + n)
+        if len(seen) % 50 == 1:
+            open("mnt/d/new" + n, "w").close()
+libc.closedir(d)
+assert len(seen) == len(set(seen))
+assert {n for n in seen if n[0] in "lu"} == {"%s%d" % (k, i) for k in "lu" for i in range(1, 3001)}
+# telldir and seekdir
+d = libc.opendir(b"mnt/d")
+first = []
+while (n := name(d)):
+    first.append((n, libc.telldir(d)))
+for i in range(10, len(first), 333):
+    os.unlink("mnt/d/" + first[i - 5][0]) if first[i - 5][0][0] in "lun" else None
+    libc.seekdir(d, first[i][1])
+    n = name(d)
+    assert n == (first[i + 1][0] if i + 1 < len(first) else None), (i, n)
+libc.closedir(d)
+END
+	ls -U mnt/d > before
+	remount
+	ls -U mnt/d | diff before -
+	rm -r mnt/d
+}
+
+t_listing_goes_on_while_entries_come_and_go() {
+	need python3
+	ns check_readdir
+}
+
+check_many_entries() {
+	mkdir tree
+	mnt
+	mkdir mnt/d
+	(cd mnt/d && seq 100000 | xargs touch)
+	assert_eq "$(ls -U mnt/d | wc -l)" 100000
+	remount
+	assert_eq "$(ls -U mnt/d | sort -u | wc -l)" 100000
+	rm -r mnt/d
+	assert_missing mnt/d
+}
+
+t_a_directory_of_100000_entries() {
+	ns check_many_entries
+}
+
+# --- attributes -------------------------------------------------------------------------------------
+
+check_xattrs() {
+	small_tree
+	setfattr -n user.kept -v 1 tree/etc/motd
+	mnt
+	setfattr -n user.overlay.opaque -v y mnt/etc	# a client's own, not ours
+	assert_eq "$(getfattr --only-values -n user.overlay.opaque mnt/etc)" y
+	assert_eq "$(ls mnt/etc)" "conf.d
+motd"
+	assert_fails any '' setfattr -n user.containers.override_stat -v 0:0:0755 mnt/etc/motd
+	assert_fails any '' setfattr -n user.fuseoverlayfs.opaque -v y mnt/etc
+	setfattr -x user.kept mnt/etc/motd
+	setfattr -n user.empty mnt/etc/motd
+	setfattr -n user.big -v "$(head -c 3000 /dev/zero | tr '\0' x)" mnt/etc/conf.d/a
+	remount
+	assert_eq "$(getfattr -m- mnt/etc/motd 2> /dev/null | grep -v '^#' | tr -d '\n')" user.empty
+	assert_eq "$(getfattr -m- mnt/etc 2> /dev/null | grep -v '^#' | tr -d '\n')" user.overlay.opaque
+	assert_eq "$(getfattr --only-values -n user.big mnt/etc/conf.d/a | wc -c)" 3000
+	assert_eq "$(ls mnt/etc)" "conf.d
+motd"
+}
+
+t_extended_attributes_are_the_clients_own() {
+	need setfattr
+	ns check_xattrs
+}
+
+check_times_and_sizes() {
+	small_tree
+	mnt
+	touch -d '1999-12-31 23:59:59.999999999' mnt/etc/motd
+	touch -h -d '1970-01-02 00:00:00.5' mnt/bin/link
+	touch -d '2030-01-01 01:02:03.000000004' mnt/etc
+	fallocate -l 1M mnt/etc/conf.d/a
+	cp --reflink=auto mnt/etc/conf.d/b mnt/copy
+	remount
+	assert_eq "$(stat -c %.9Y mnt/etc/motd mnt/bin/link mnt/etc)" "946684799.999999999
+86400.500000000
+1893459723.000000004"
+	assert_eq "$(stat -c %s mnt/etc/conf.d/a)" 1048576
+	assert_content mnt/copy b
+	python3 - << 'END'
+import os
+f = os.open("mnt/holes", os.O_RDWR | os.O_CREAT)
+os.pwrite(f, b"x" * 4096, 1 << 20)
+os.fsync(f)
+assert os.lseek(f, 0, os.SEEK_DATA) == 1 << 20
+assert os.lseek(f, 1 << 20, os.SEEK_HOLE) == (1 << 20) + 4096
+a = os.open("mnt/etc/conf.d/a", os.O_RDWR)
+assert os.copy_file_range(f, a, 4096, 1 << 20, 4096) == 4096
+assert os.pread(a, 4096, 4096) == b"x" * 4096
+END
+}
+
+t_times_holes_and_copies() {
+	need python3
+	ns check_times_and_sizes
+}
+
+# Ids that the namespace does not have: a map of the image's ids onto root alone.
+check_single_id() {
+	small_tree
+	chown 1000:1000 tree/etc/motd
+	chown 5:5 tree/bin/tool
+	mnt -m 0:0:1
+	assert_eq "$(stat -c '%u %g' mnt/etc/motd mnt/etc/conf.d/a)" "0 0
+0 0"
+	echo more >> mnt/etc/motd
+	chmod 600 mnt/bin/tool
+	assert_eq "$(stat -c '%u %a' mnt/bin/tool)" "0 600"
+	remount -m 0:0:1
+	assert_eq "$(stat -c '%u %a' mnt/bin/tool)" "0 600"
+	umount mnt
+	gone
+	mnt
+	assert_eq "$(stat -c '%u %g' mnt/etc/motd)" "1000 1000" "the owner that the image gave"
+	assert_eq "$(stat -c '%u %g %a' mnt/bin/tool)" "5 5 600"
+}
+
+t_owners_that_cannot_be_expressed_survive() {
+	ns check_single_id
+}
+
+# --- the daemon's life ------------------------------------------------------------------------------
+
+check_second_mount() {
+	small_tree
+	mnt
+	mkdir mnt2
+	assert_fails any 'mounted already' "$OVLMOUNT" tree state mnt2
+	umount mnt
+	gone
+	sed -i 's/^lower .*/lower image:sha256:other/' state/super
+	assert_fails any "belongs to 'image:sha256:other'" "$OVLMOUNT" tree state mnt
+	sed -i 's/^lower .*/lower image:test/; s/metacopy/metacopy,other/' state/super
+	assert_fails any 'newer version' "$OVLMOUNT" tree state mnt
+	printf 'rubbish' > state/super
+	assert_fails any 'superblock' "$OVLMOUNT" tree state mnt
+}
+
+t_an_upper_has_one_mount_and_one_image() {
+	ns check_second_mount
+}
+
+check_kill() {
+	local round
+
+	mkdir tree
+	seq 2000 | (cd tree && while read -r i; do echo "$i" > "f$i"; done)
+	head -c 8M /dev/urandom > tree/big
+	for round in 1 2 3 4 5 6; do
+		mnt -v
+		(cd mnt && {
+			for i in $(seq "$round" 7 2000); do
+				echo more >> "f$i"
+				rm -f "f$((i + 1))"
+				mkdir -p "d$i/sub" && echo x > "d$i/sub/x" && mv "d$i" "e$i"
+				ln -f "f$i" "l$i"
+				chmod 600 "f$((i + 2))"
+			done
+			echo y >> big
+		}) 2> /dev/null &
+		wait_for "[ \$(find state/upper -mindepth 1 -maxdepth 1 | wc -l) -gt $((round * 200)) ]"
+		kill -9 "$(cat pid)"
+		wait
+		umount -l mnt
+		gone
+		mnt -v
+		# All that is there can be read, and nothing is half made.
+		find mnt -type f -exec cat {} + > /dev/null
+		assert_eq "$(find state/work -mindepth 1 ! -name orphans | wc -l)" 0 "left in work/"
+		find mnt -maxdepth 1 -name 'f*' -size 0 | { ! grep .; } || fail "a file lost its content"
+		cmp -n 8388608 tree/big mnt/big
+		umount mnt
+		gone
+	done
+}
+
+t_death_of_the_daemon_leaves_a_tree_that_mounts() {
+	ns check_kill
+}
+
+check_sigterm() {
+	local pid
+
+	small_tree
+	mnt
+	pid=$(cat pid)
+	exec 5<> mnt/etc/motd
+	echo written >&5
+	kill -TERM "$pid"
+	wait_for '! mountpoint -q mnt'
+	printf 'later\n' >&5	# still served
+	exec 5>&-
+	gone
+	mnt
+	assert_content mnt/etc/motd "written
+later"
+	exec 5< mnt/etc/conf.d/a
+	umount -l mnt
+	read -r line <&5
+	assert_eq "$line" a
+	exec 5<&-
+	gone
+	mnt
+	kill -HUP "$(cat pid)"
+	assert_content mnt/etc/conf.d/a a
+}
+
+t_the_daemon_ends_with_its_mount_and_not_before() {
+	ns check_sigterm
+}
+
+check_namespace_death() {
+	small_tree
+	mnt
+	mkfifo gate
+	unshare --mount bash -euc 'echo x > mnt/new; : > inside; read -r _ < gate' &
+	wait_for '[ -e inside ]'
+	umount mnt
+	kill -0 "$(cat pid)"	# the other namespace has it still
+	echo end > gate
+	wait
+	gone
+	mnt
+	assert_content mnt/new x
+}
+
+t_the_upper_is_free_when_the_mount_namespace_is_gone() {
+	ns check_namespace_death
+}
+
+check_full_disk() {
+	mkdir tree disk mnt
+	head -c 3M /dev/urandom > tree/big
+	echo small > tree/small
+	mount -t tmpfs -o size=2m tmpfs disk
+	mkdir disk/state
+	"$OVLMOUNT" tree disk/state mnt > pid
+	assert_fails any 'No space' bash -c 'echo x >> mnt/big; sync mnt/big'
+	assert_eq "$(find disk/state/work -type f | wc -l)" 0
+	umount mnt
+	gone
+	"$OVLMOUNT" tree disk/state mnt > pid
+	cmp tree/big mnt/big
+	assert_fails any 'No space' dd if=/dev/zero of=mnt/fill bs=64k count=100 conv=fsync
+	rm mnt/fill
+	echo more >> mnt/small
+	assert_content mnt/small "small
+more"
+}
+
+t_a_full_disk_leaves_nothing_half_made() {
+	ns check_full_disk
+}
+
+check_few_descriptors() {
+	local i
+
+	mkdir tree
+	for i in $(seq 300); do
+		mkdir -p "tree/d$i"
+		echo "$i" > "tree/d$i/f"
+	done
+	mnt
+	for i in $(seq 300); do
+		echo more >> "mnt/d$i/f"
+		mkdir "mnt/d$i/new"
+	done
+	python3 - << 'END'
+import os
+fds = [os.open("mnt/d%d/f" % i, os.O_RDWR) for i in range(1, 120)]
+for i in range(1, 100):
+    os.unlink("mnt/d%d/f" % i)
+for i, f in enumerate(fds):
+    assert os.pread(f, 100, 0) == b"%d\nmore\n" % (i + 1)
+END
+	[ "$(ls "/proc/$(cat pid)/fd" | wc -l)" -lt 256 ] || fail "too many descriptors"
+	remount
+	assert_content mnt/d300/f "300
+more"
+}
+
+t_256_descriptors_are_enough() {
+	need python3
+	ulimit -n 256
+	ns check_few_descriptors
+}
+
+check_announced_opens() {
+	small_tree
+	mnt -n
+	echo more >> mnt/etc/motd
+	assert_content mnt/full/hard "motd
+more"
+	assert_eq "$(ls mnt/etc)" "conf.d
+motd"
+	echo new > mnt/new
+	remount
+	assert_content mnt/new new
+}
+
+t_opens_may_be_announced() {
+	ns check_announced_opens
+}
+
+# --- requests ---------------------------------------------------------------------------------------
+
+# requests COMMAND: how many requests of which kind the daemon reads meanwhile, in "requests"
+requests() {
+	local pid tracer
+
+	pid=$(cat pid)
+	strace -f -e trace=read -e read=none -xx -s 16 -p "$pid" -o trace 2> /dev/null &
+	tracer=$!
+	wait_for "grep -q 'TracerPid:.[1-9]' /proc/$pid/status"
+	bash -euc "$1" > /dev/null
+	# The daemon answers in order of arrival as far as one client can tell: this is the last.
+	stat "mnt/end-$RANDOM$RANDOM" > /dev/null 2>&1 || true
+	kill -INT "$tracer"
+	wait "$tracer" || true
+	python3 - << 'END' > requests
+import collections, re
+kinds = {1: "lookup", 2: "forget", 3: "getattr", 4: "setattr", 8: "mknod", 10: "unlink", 14: "open",
+    15: "read", 16: "write", 18: "release", 22: "getxattr", 25: "flush", 27: "opendir", 35: "create",
+    42: "forget", 44: "readdirplus", 28: "readdir"}
+count = collections.Counter()
+for line in open("trace"):
+    m = re.search(r'"((?:\\x..){16})', line)
+    if m:
+        raw = bytes(int(x, 16) for x in m.group(1).split("\\x")[1:])
+        count[kinds.get(int.from_bytes(raw[4:8], "little"), "other")] += 1
+count["lookup"] -= 1
+for kind, n in sorted(count.items()):
+    if n and kind != "forget":
+        print(kind, n)
+END
+}
+
+check_requests_of_readers() {
+	mkdir -p tree/d mnt
+	seq 50 | (cd tree/d && while read -r i; do echo "$i" > "f$i"; done)
+	"$OVLMOUNT" tree - mnt > pid
+	cat mnt/d/f50 > /dev/null	# the first open tells the kernel that there is no need to
+	ls -l mnt/d > /dev/null
+	stat mnt/d/f50 > /dev/null	# asks once whether there are birth times
+	requests 'ls mnt/d; find mnt/d -size +1k'
+	assert_eq "$(grep -v other requests)" "" "requests of a warm listing"
+	requests 'cat mnt/d/f1'
+	assert_eq "$(cat requests)" "read 1" "requests of a first read"
+	requests 'cat mnt/d/f1 mnt/d/f1'
+	assert_eq "$(cat requests)" "" "requests of a warm read"
+	requests 'stat mnt/d/f1 mnt/d/f2'
+	assert_eq "$(cat requests)" "" "requests of a warm stat"
+}
+
+t_warm_reading_asks_nothing() {
+	need strace python3
+	ns check_requests_of_readers
+}
+
+check_requests_of_writers() {
+	mkdir -p tree/d
+	echo x > tree/d/x
+	mnt
+	echo first > mnt/d/first
+	requests 'echo small > mnt/d/small'
+	[ "$(awk '!/getattr/ { n += $2 } END { print n }' requests)" -le 5 ] ||
+		fail "creating a small file: $(cat requests)"
+	requests 'dd if=/dev/zero of=mnt/d/big bs=4k count=4096 2> /dev/null'
+	[ "$(awk '{ n += $2 } END { print n }' requests)" -le 30 ] ||
+		fail "writing 16 MiB: $(cat requests)"
+}
+
+t_writing_asks_little() {
+	need strace python3
+	ns check_requests_of_writers
+}
+
+run_tests
