@@ -283,11 +283,12 @@ static void print_ids(const struct img_list *list, bool in_full)
 	}
 }
 
-static int print_json(json_t *j, struct err *err)
+/* @j is consumed. */
+static int print_json_take(json_t *j, struct err *err)
 {
-	auto_json *owned = j;
 	auto_free char *text = j ? json_dumps(j, JSON_INDENT(4)) : NULL;
 
+	json_decref(j);
 	if (!text)
 		return err_set(err, -ENOMEM, "cannot print JSON");
 	printf("%s\n", text);
@@ -305,7 +306,7 @@ static int run_images(struct cli *cli, void *opts, int argc, char **argv)
 	if (r == 0)
 		r = img_list_load(s, &list, &err);
 	if (r == 0 && o->json)
-		r = print_json(img_list_json(&list), &err);
+		r = print_json_take(img_list_json(&list), &err);
 	else if (r == 0 && o->quiet)
 		print_ids(&list, o->no_trunc);
 	else if (r == 0)
@@ -341,7 +342,7 @@ static int run_inspect(struct cli *cli, void *opts, int argc, char **argv)
 		}
 	}
 	/* What was found is printed even if something was not. */
-	r = print_json(json_incref(all), &err);
+	r = print_json_take(json_incref(all), &err);
 	return r < 0 ? cli_fail(&err) : code;
 }
 
