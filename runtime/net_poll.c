@@ -198,13 +198,13 @@ void net_poll_forget(struct net_poll *p, int fd)
 	if (fd < 0 || (size_t)fd >= p->n_fds)
 		return;
 	e = &p->fds[fd];
-	if (e->registered && !e->fn) {
-		int last = p->wanted[--p->n_wanted];
+	if (e->registered && e->fn) {
+		(void)control(p, fd, e, 0);
+	} else if (e->registered) {
+		int last = p->wanted[--p->n_wanted]; /* closing takes it out of the epoll */
 
 		p->wanted[e->slot] = last;
 		p->fds[last].slot = e->slot;
 	}
-	if (e->registered)
-		(void)control(p, fd, e, 0);
 	*e = (struct net_poll_fd){ 0 };
 }

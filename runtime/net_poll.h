@@ -65,5 +65,5 @@ int net_poll_set_tag(struct net_poll *p, int fd, uint32_t tag);
 /** net_poll_tag() - that number; 0 if none was set */
 uint32_t net_poll_tag(const struct net_poll *p, int fd);
 
-/** net_poll_forget() - @fd is about to be closed, or its watch ends */
+/** net_poll_forget() - the caller closes @fd next, or, of a watch, ends it */
 void net_poll_forget(struct net_poll *p, int fd);

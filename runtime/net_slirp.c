@@ -29,6 +29,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <malloc.h>
 #include <net/if.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -38,6 +39,8 @@
 
 /* libslirp looks at resolv.conf at most this often. */
 enum { RESOLV_ASK_S = 1 };
+/* Free memory that stays in the process */
+enum { HEAP_KEPT_BYTES = 4 << 20 };
 
 struct net_process {
 	const struct net_slirp_opts *opts;
@@ -297,6 +300,9 @@ static int process_open(struct net_process *p, const struct net_slirp_opts *opts
 	p->etc = p->resolv = p->tap.fd = -1;
 	(void)signal(SIGPIPE, SIG_IGN); /* libslirp writes to sockets whose peer is gone */
 	(void)fd_raise_limit();
+	/* libslirp's buffers are 128 KiB: giving each back to the kernel costs three calls. */
+	(void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_BYTES);
+	(void)mallopt(M_MMAP_THRESHOLD, HEAP_KEPT_BYTES);
 	r = net_plan_make(opts, &p->plan, err);
 	if (r < 0)
 		return r;
