@@ -64,6 +64,7 @@ int64_t net_api_add(struct net_api *api, const struct net_forward *f, struct err
 	if (r < 0)
 		return err_set(err, r, "cannot publish %s:%u/%s", e->host_addr, e->host_port,
 			proto_names[e->proto]);
+	endpoint_text(&host, e->host_addr, &e->host_port);
 	e->id = ++api->last_id;
 	api->n_entries++;
 	return (int64_t)e->id;

@@ -29,8 +29,9 @@ struct net_api_entry {
 /* Owns its entries.  Zero, but for plan and functions, is empty. */
 struct net_api {
 	const struct net_plan *plan; /* borrowed */
-	int (*add)(void *ctx, enum net_proto proto, const struct net_endpoint *host,
-		const struct net_endpoint *guest); /* 0 or a negative errno */
+	/* 0 or a negative errno; a port 0 of @host becomes the chosen one */
+	int (*add)(void *ctx, enum net_proto proto, struct net_endpoint *host,
+		const struct net_endpoint *guest);
 	int (*remove)(void *ctx, enum net_proto proto, const struct net_endpoint *host);
 	void *ctx;
 	struct net_api_entry *entries;

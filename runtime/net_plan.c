@@ -126,8 +126,8 @@ int net_plan_forward(const struct net_plan *plan, const struct net_forward *f,
 
 	if ((unsigned)f->proto >= NET_PROTO_MAX_)
 		return err_say(err, -EINVAL, "forward: unknown protocol");
-	if (f->host_port == 0 || f->guest_port == 0)
-		return err_say(err, -EINVAL, "forward: a port must be 1 to 65535");
+	if (f->guest_port == 0)
+		return err_say(err, -EINVAL, "forward: the container's port must be 1 to 65535");
 	if (endpoint_parse(host_addr, f->host_port, &host) < 0)
 		return err_say(err, -EINVAL, "forward: '%s' is not an IP address", host_addr);
 	guest_addr = f->guest_addr;

@@ -26,7 +26,8 @@ enum net_proto { NET_TCP, NET_UDP, NET_PROTO_MAX_ };
 /* A published port.  Addresses are text, as in -p and in the API. */
 struct net_forward {
 	enum net_proto proto;
-	uint16_t host_port, guest_port; /* 1..65535 */
+	uint16_t host_port; /* 0: any that is free, see ret_host_ports */
+	uint16_t guest_port; /* not 0 */
 	const char *host_addr; /* IPv4 or IPv6; NULL: 0.0.0.0 */
 	const char *guest_addr; /* NULL: the container's own, of the family of @host_addr */
 };
@@ -45,6 +46,8 @@ struct net_slirp_opts {
 	size_t n_dns;
 	const struct net_forward *forwards;
 	size_t n_forwards;
+	uint16_t
+		*ret_host_ports; /* of @forwards in their order, set on success; NULL: not wanted */
 	int exit_fd; /* the network ends at any event on it; -1: none.  Borrowed */
 	int api_fd; /* listening unix stream socket of the API; -1: none.  Borrowed */
 	unsigned flags; /* enum net_slirp_flags */

@@ -203,7 +203,7 @@ static int process_seal(struct net_process *p, int dns_len, struct err *err)
 
 /* Forwards */
 
-static int forward_add(void *ctx, enum net_proto proto, const struct net_endpoint *host,
+static int forward_add(void *ctx, enum net_proto proto, struct net_endpoint *host,
 	const struct net_endpoint *guest)
 {
 	struct net_process *p = ctx;
@@ -430,6 +430,16 @@ static void become_daemon(int *keep, size_t n_keep)
 	close_all_but(keep, n_keep);
 }
 
+/* Behind the report follow the host's ports, as many as forwards were asked for. */
+static int send_ports(int fd, const struct net_api *api)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < api->n_entries; i++)
+		r = fd_write_all(fd, &api->entries[i].host_port, sizeof(uint16_t));
+	return r;
+}
+
 static _Noreturn void child_main(
 	const struct net_slirp_opts *opts, int userns_fd, int netns_fd, int watch_fd, int report_fd)
 {
@@ -446,6 +456,8 @@ static _Noreturn void child_main(
 			report.code = process_settle(p, watch_fd, &report.err);
 	}
 	(void)fd_write_all(report_fd, &report, sizeof(report));
+	if (report.code == 0 && opts->ret_host_ports)
+		(void)send_ports(report_fd, &p->api);
 	(void)close(report_fd);
 	if (report.code < 0)
 		_exit(1);
@@ -453,13 +465,13 @@ static _Noreturn void child_main(
 	_exit(0);
 }
 
-static int read_report(int fd, struct start_report *ret)
+static int read_whole(int fd, void *to, size_t size)
 {
 	size_t len = 0;
 	ssize_t n;
 
-	while (len < sizeof(*ret)) {
-		n = read(fd, (char *)ret + len, sizeof(*ret) - len);
+	while (len < size) {
+		n = read(fd, (char *)to + len, size - len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -489,7 +501,9 @@ int net_slirp_start(const struct net_slirp_opts *opts, int userns_fd, int netns_
 	if (pid == 0)
 		child_main(opts, userns_fd, netns_fd, watch_fd, theirs);
 	(void)close(fd_take(&theirs));
-	r = read_report(ours, &report);
+	r = read_whole(ours, &report, sizeof(report));
+	if (r == 0 && report.code == 0 && opts->ret_host_ports)
+		r = read_whole(ours, opts->ret_host_ports, opts->n_forwards * sizeof(uint16_t));
 	if (r == 0 && report.code == 0) {
 		*ret_pid = pid;
 		return 0;

@@ -502,8 +502,20 @@ static void tend_listener(struct net_stack *s, int fd)
 	(void)net_poll_set_tag(&s->poll, fd, TAG_LISTENER);
 }
 
-int net_stack_forward_add(struct net_stack *s, enum net_proto proto,
-	const struct net_endpoint *host, const struct net_endpoint *guest)
+/* Both families keep the port at the same place. */
+static int chosen_port(int fd, struct net_endpoint *host)
+{
+	struct net_endpoint own;
+	socklen_t len = sizeof(own);
+
+	if (getsockname(fd, &own.sa, &len) < 0)
+		return -errno;
+	host->in.sin_port = own.in.sin_port;
+	return 0;
+}
+
+int net_stack_forward_add(struct net_stack *s, enum net_proto proto, struct net_endpoint *host,
+	const struct net_endpoint *guest)
 {
 	int fd = next_fd(s);
 
@@ -515,7 +527,7 @@ int net_stack_forward_add(struct net_stack *s, enum net_proto proto,
 		return errno ? -errno : -EINVAL;
 	if (proto == NET_TCP)
 		tend_listener(s, fd);
-	return 0;
+	return host->in.sin_port ? 0 : chosen_port(fd, host);
 }
 
 int net_stack_forward_remove(

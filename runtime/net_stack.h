@@ -34,10 +34,11 @@ void net_stack_free(struct net_stack *s);
 
 /**
  * net_stack_forward_add() - listen on the host's end of a forward
+ * @host: its port, if it is 0, becomes the one that the kernel chose
  * Return: 0 or the negative errno of socket(2), bind(2) or listen(2).
  */
-int net_stack_forward_add(struct net_stack *s, enum net_proto proto,
-	const struct net_endpoint *host, const struct net_endpoint *guest);
+int net_stack_forward_add(struct net_stack *s, enum net_proto proto, struct net_endpoint *host,
+	const struct net_endpoint *guest);
 
 /** net_stack_forward_remove() - stop listening; connections stay.  0 or -ENOENT */
 int net_stack_forward_remove(

@@ -7,7 +7,7 @@
 
 #include <assert.h>
 
-static int add(void *ctx, enum net_proto proto, const struct net_endpoint *host,
+static int add(void *ctx, enum net_proto proto, struct net_endpoint *host,
 	const struct net_endpoint *guest)
 {
 	(void)ctx;

@@ -2,8 +2,8 @@
 /*
  * usage: start_network PID [PROTO:HOSTADDR:HOSTPORT:GUESTPORT | dns=ADDR]…
  *
- * Starts the network process of PID's network namespace as the engine does, prints its pid when it
- * is ready, and ends without waiting for it.
+ * Starts the network process of PID's network namespace as the engine does, prints its pid and the
+ * host's ports when it is ready, and ends without waiting for it.
  */
 #include "runtime/net_slirp.h"
 
@@ -37,6 +37,7 @@ int main(int argc, char **argv)
 {
 	struct net_slirp_opts opts = NET_SLIRP_OPTS_INIT;
 	struct net_forward forwards[16];
+	uint16_t ports[16];
 	struct err err = ERR_INIT;
 	const char *dns;
 	uint64_t target;
@@ -55,11 +56,15 @@ int main(int argc, char **argv)
 		}
 	}
 	opts.forwards = forwards;
+	opts.ret_host_ports = ports;
 	r = net_slirp_start(&opts, open_ns(argv[1], "user"), open_ns(argv[1], "net"),
 		(int)syscall(SYS_pidfd_open, (pid_t)target, 0), &pid, &err);
 	if (r < 0) {
 		err_print(&err, "start_network");
 		return 1;
 	}
-	return printf("%d\n", pid) < 0;
+	printf("%d", pid);
+	for (size_t i = 0; i < opts.n_forwards; i++)
+		printf(" %u", ports[i]);
+	return puts("") < 0;
 }

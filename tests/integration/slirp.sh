@@ -528,11 +528,13 @@ t_targets_by_path_and_by_tap() {
 }
 
 t_the_engines_call_returns_when_ports_listen() {
-	local pid watcher
+	local pid rest watcher
 
 	start_host
 	serve ct 0.0.0.0 80
-	pid=$(host "$START" "$CT" tcp:0.0.0.0:8080:80 udp:127.0.0.1:8081:80)
+	host "$START" "$CT" tcp:0.0.0.0:8080:80 udp:127.0.0.1:8081:80 > started
+	read -r pid rest < started
+	assert_eq "$rest" '8080 8081' 'ports'
 	# No waiting here: it has returned, so packets flow.
 	assert_eq "$(host "$PEER" peer 127.0.0.1 8080)" 10.0.2.2
 	assert_eq "$(host "$PEER" udp 127.0.0.1 8081 100)" 10.0.2.2
@@ -541,6 +543,17 @@ t_the_engines_call_returns_when_ports_listen() {
 	watcher=$(pgrep -P "$pid")
 	kill -9 "$CT"
 	wait_for "is_gone $pid && is_gone $watcher"
+}
+
+t_free_ports_are_chosen_and_told() {
+	local tcp udp
+
+	start_host
+	serve ct 0.0.0.0 80
+	host "$START" "$CT" tcp:127.0.0.1:0:80 udp:127.0.0.1:0:80 > started
+	read -r _ tcp udp < started
+	assert_eq "$(host "$PEER" peer 127.0.0.1 "$tcp")" 10.0.2.2
+	assert_eq "$(host "$PEER" udp 127.0.0.1 "$udp" 100)" 10.0.2.2
 }
 
 t_the_engine_is_told_which_port_is_taken() {

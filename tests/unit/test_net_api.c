@@ -10,12 +10,14 @@ static struct net_plan plan;
 static struct net_api api;
 static int add_result, remove_result, n_listening;
 
-static int fake_add(void *ctx, enum net_proto proto, const struct net_endpoint *host,
+static int fake_add(void *ctx, enum net_proto proto, struct net_endpoint *host,
 	const struct net_endpoint *guest)
 {
 	(void)ctx;
 	CHECK(proto == NET_TCP || proto == NET_UDP);
 	CHECK(host->sa.sa_family == guest->sa.sa_family);
+	if (host->in.sin_port == 0)
+		host->in.sin_port = htons(49152);
 	if (add_result == 0)
 		n_listening++;
 	return add_result;
@@ -71,6 +73,15 @@ TEST(ports_are_added_listed_and_removed)
 		"{\"error\":{\"desc\":\"bad request: remove_hostfwd: bad arguments.id\"}}");
 	CHECK_INT(n_listening, ==, 1);
 	CHECK_INT(api.n_entries, ==, 1);
+}
+
+TEST(a_chosen_port_is_listed)
+{
+	struct net_forward fw = { NET_TCP, 0, 80, NULL, NULL };
+
+	reset();
+	CHECK_INT(net_api_add(&api, &fw, NULL), ==, 1);
+	CHECK_INT(api.entries[0].host_port, ==, 49152);
 }
 
 TEST(wrong_requests_say_what_is_wrong)
