@@ -28,6 +28,17 @@ struct img_store {
 
 static const char *const subdirs[] = { "blobs", "blobs/sha256", "layers", "images", "tmp" };
 
+/*
+ * Root of this system, and not of a namespace that the user made below it (`lamina unshare`), where
+ * the owner of the root directory is nobody.
+ */
+static bool is_system_root(void)
+{
+	struct stat st;
+
+	return getuid() == 0 && stat("/", &st) == 0 && st.st_uid == 0;
+}
+
 /* $LAMINA_ROOT, $XDG_DATA_HOME/lamina, ~/.local/share/lamina; /var/lib/lamina for real root. */
 static char *default_path(void)
 {
@@ -36,7 +47,7 @@ static char *default_path(void)
 
 	if (root && *root)
 		return strdup(root);
-	if (getuid() == 0)
+	if (is_system_root())
 		return strdup("/var/lib/lamina");
 	if (data && *data == '/')
 		return str_format("%s/lamina", data);
