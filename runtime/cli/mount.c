@@ -19,6 +19,7 @@
 #include "image/store_dir.h"
 #include "overlay/fuse_session.h"
 #include "overlay/mount.h"
+#include "runtime/mountd.h"
 #include "runtime/rundir.h"
 
 #include <fcntl.h>
@@ -265,7 +266,7 @@ static int wait_ready(int fd, struct err *err)
 
 static int start(struct mounting *m, bool debug, struct err *err)
 {
-	int pair[2];
+	int pair[2], r;
 	pid_t pid;
 
 	if (pipe2(pair, O_CLOEXEC) < 0)
@@ -280,7 +281,8 @@ static int start(struct mounting *m, bool debug, struct err *err)
 	(void)close(pair[1]);
 	if (pid < 0)
 		return err_set(err, -errno, "cannot start the filesystem's daemon");
-	return wait_ready(rd, err);
+	r = wait_ready(rd, err);
+	return r < 0 ? r : mountd_record(m->mountpoint, pid, err);
 }
 
 /* ---- verbs ---- */
@@ -409,7 +411,7 @@ static int unmount_image(struct cli *cli, const char *image, struct err *err)
 	if (r == 0 && mounts.n == 0)
 		r = err_say(err, -ENOENT, "it is not mounted");
 	for (size_t i = 0; r == 0 && i < mounts.n; i++)
-		r = ovl_unmount(mounts.v[i], err);
+		r = mountd_unmount(mounts.v[i], err);
 	return r;
 }
 
@@ -421,7 +423,7 @@ static int run_umount(struct cli *cli, void *opts, int argc, char **argv)
 
 	/* A dead daemon's mount point cannot be examined, and has to go all the same. */
 	if (stat(argv[0], &st) == 0 || errno == ENOTCONN)
-		r = ovl_unmount(argv[0], &err);
+		r = mountd_unmount(argv[0], &err);
 	else
 		r = unmount_image(cli, argv[0], &err);
 	if (r == 0)
