@@ -17,6 +17,7 @@
 
 #include <poll.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 
 /* Faults are this process's own; stops and SIGCONT are between it and the shell. */
 static const int kept[] = { SIGCHLD, SIGPIPE, SIGURG, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
@@ -51,16 +52,33 @@ static void pass_signals(struct monitor *m)
 	}
 }
 
+/* It ends by itself, and well, when the mount goes: then the container is about to. */
+static bool root_process_failed(const struct monitor *m)
+{
+	siginfo_t si = { 0 };
+
+	return waitid((idtype_t)P_PIDFD, (id_t)m->root_pidfd, &si, WEXITED | WNOWAIT) == 0 &&
+	       !(si.si_code == CLD_EXITED && si.si_status == 0);
+}
+
+static void root_process_ended(struct monitor *m)
+{
+	if (root_process_failed(m)) {
+		log_warning("run", "the root file system's process ended, so does the container");
+		(void)proc_kill(m->pidfd, SIGKILL);
+	}
+	m->root_pidfd = -1;
+}
+
 int monitor_run(struct monitor *m, struct err *err)
 {
 	enum { SIGNALS, CONTAINER, ROOT, NET, TTY_IN, TTY_MASTER, N };
-	bool root_died = false;
 
 	for (;;) {
 		struct pollfd p[N] = {
 			[SIGNALS] = { .fd = m->signal_fd, .events = POLLIN },
 			[CONTAINER] = { .fd = m->pidfd, .events = POLLIN },
-			[ROOT] = { .fd = root_died ? -1 : m->root_pidfd, .events = POLLIN },
+			[ROOT] = { .fd = m->root_pidfd, .events = POLLIN },
 			[NET] = { .fd = m->net_pidfd, .events = POLLIN },
 			[TTY_IN] = { .fd = -1 },
 			[TTY_MASTER] = { .fd = -1 },
@@ -79,12 +97,8 @@ int monitor_run(struct monitor *m, struct err *err)
 			tty_poll_done(m->tty, &p[TTY_IN]);
 		if (p[CONTAINER].revents)
 			break;
-		if (p[ROOT].revents) {
-			root_died = true;
-			log_warning("run",
-				"the root file system's process ended, so does the container");
-			(void)proc_kill(m->pidfd, SIGKILL);
-		}
+		if (p[ROOT].revents)
+			root_process_ended(m);
 		if (p[NET].revents) {
 			m->net_pidfd = -1;
 			log_warning(
