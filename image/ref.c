@@ -5,6 +5,8 @@
 #include "base/str.h"
 #include "image/digest.h"
 
+#include <arpa/inet.h>
+
 #define DEFAULT_HOST "docker.io"
 
 static bool is_lower_alnum(char c)
@@ -83,16 +85,20 @@ static bool port_is_valid(const char *port)
 	return str_to_u64(port, 65535, &n) == 0 && n > 0;
 }
 
-/* "[::1]:5000": hex digits, colons and dots in the brackets; the resolver decides the rest. */
+/* "[::1]:5000" */
 static bool bracketed_is_valid(const char *host)
 {
 	const char *end = strchr(host, ']');
+	char address[INET6_ADDRSTRLEN];
+	struct in6_addr unused;
+	size_t len = end ? (size_t)(end - host) - 1 : 0;
 
-	if (!end || end == host + 1)
+	if (len == 0 || len >= sizeof(address))
 		return false;
-	for (const char *p = host + 1; p < end; p++)
-		if (!strchr("0123456789abcdefABCDEF:.", *p))
-			return false;
+	memcpy(address, host + 1, len);
+	address[len] = '\0';
+	if (inet_pton(AF_INET6, address, &unused) != 1)
+		return false;
 	return end[1] == '\0' || (end[1] == ':' && port_is_valid(end + 2));
 }
 

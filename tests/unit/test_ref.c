@@ -73,6 +73,7 @@ TEST(malformed_names_are_refused)
 		"[::1/a",
 		"[]/a",
 		"[::g]/a",
+		"[1..2:3]/a",
 		"u@h.io/a",
 		"a@sha256:1234",
 		"a@md5:d41d8cd98f00b204e9800998ecf8427e",
