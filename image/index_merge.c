@@ -298,6 +298,7 @@ int index_merge(struct idx *const *layers, uint32_t n, const struct idx_digest *
 	r = merge_tree_init(&t);
 	if (r < 0)
 		return err_set(err, r, "cannot merge the layers");
+	t.link_bytes = LIMIT_MERGE_LINK_BYTES;
 	for (uint32_t i = 0; r == 0 && i < n; i++) {
 		r = merge_apply(&t, layers[i], i, err);
 		if (r < 0)

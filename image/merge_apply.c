@@ -124,6 +124,9 @@ static int step(struct apply *a, struct rest *rest, uint32_t *dir, const char *n
 	if (in && merge_is_symlink(in)) {
 		if (rest->n_links++ == LIMIT_MERGE_LINKS)
 			return -ELOOP;
+		if (in->m.link_len > t->link_bytes)
+			return -EMLINK;
+		t->link_bytes -= in->m.link_len;
 		if (in->target[0] == '/')
 			*dir = MERGE_ROOT;
 		/* There is room: a link used up pops at most itself and pushes one. */
@@ -335,6 +338,9 @@ static int member_failed(const struct apply *a, int code, struct err *err)
 	auto_free char *link = NULL;
 	const char *target;
 
+	if (code == -EMLINK)
+		return err_say(err, -EBADMSG, "'%s': the symlinks in paths are too much to follow",
+			path ? path : "?");
 	if (a->m.kind != IDX_MEMBER_HARDLINK || code == -ENOMEM ||
 		idx_string(a->x, a->m.link, a->m.link_len, &target) < 0)
 		return err_set(err, code, "'%s'", path ? path : "?");
@@ -349,6 +355,7 @@ int merge_apply(struct merge_tree *t, struct idx *x, uint32_t layer, struct err 
 	struct apply a = { .t = t, .x = x, .layer = layer };
 	uint32_t n = idx_n_members(x);
 
+	t->link_bytes += n * (uint64_t)LIMIT_MERGE_LINK_BYTES_MEMBER;
 	for (int pass = 0; pass < 2; pass++)
 		for (uint32_t i = 0; i < n; i++) {
 			int r = idx_member(x, i, &a.m);

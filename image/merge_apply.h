@@ -8,6 +8,14 @@
 /** Symlinks followed for one path, as Linux's MAXSYMLINKS. */
 #define LIMIT_MERGE_LINKS 40
 
+/*
+ * Bytes of symlinks' targets followed for a chain, and for each member on top of that.  40 links of
+ * 4095 bytes cost a millisecond, and a compressed layer can ask for that a million times; members
+ * of real images that are reached by links at all need some ten bytes.
+ */
+#define LIMIT_MERGE_LINK_BYTES	      (UINT64_C(32) << 20)
+#define LIMIT_MERGE_LINK_BYTES_MEMBER 64
+
 /**
  * merge_apply() - apply a layer on top of what the tree holds
  * @x:     open layer index; its strings are borrowed by the tree until idx_close()

@@ -50,6 +50,7 @@ struct merge_tree {
 	size_t n_buckets;
 	struct merge_chunk *chunks; /* of the names' bytes */
 	uint64_t epoch; /* grows when a name goes that a path may have been resolved through */
+	uint64_t link_bytes; /* of targets that may still be followed; see merge_apply.h */
 	struct hash_key key;
 };
 

@@ -314,3 +314,30 @@ TEST(hostile_chains_take_linear_time)
 	CHECK(x && idx_n_inodes(x) == 502);
 	idx_close(x);
 }
+
+/* Links that cost 160 KB of target for each path, and paths that do not share a directory. */
+TEST(following_links_has_a_limit_for_the_whole_chain)
+{
+	auto_buf target = { 0 }, spec = { 0 }, marks = { 0 };
+	struct err err = ERR_INIT;
+	struct idx *x;
+
+	while (target.len < 4000)
+		buf_add_str(&target, "d/../");
+	buf_add_str(&spec, "d d\nd end\n");
+	for (int i = 0; i < 39; i++)
+		buf_printf(&spec, "s l%d %sl%d\n", i, target.data, i + 1);
+	buf_add_str(&spec, "s l39 end\n");
+	for (int i = 0; i < 1000; i++) {
+		buf_printf(&spec, "f l%d/%d\nf end/y%d\n", i % 2, i, i);
+		buf_printf(&marks, "w l%d/%d\nw end/y%d\n", i % 2, i, i);
+	}
+	REFUSED("too much to follow", spec.data);
+	/* A mark that could not be placed would bring back what it hides. */
+	spec.len = (size_t)(strstr(spec.data, "f l") - spec.data);
+	spec.data[spec.len] = '\0';
+	REFUSED("too much to follow", spec.data, marks.data);
+	x = merge((const char *const[]){ spec.data, "f l0/x\nf end/y\nf l1/z", NULL }, &err);
+	CHECK_STR(err.text, "");
+	idx_close(x);
+}
