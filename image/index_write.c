@@ -54,7 +54,7 @@ static void writer_done(struct writer *w)
 
 static int refuse(const struct tarhead *h, const char *why, struct err *err)
 {
-	auto_free char *name = str_quote(h->path.data ? h->path.data : "", h->path.len);
+	auto_free char *name = layer_name_quote(h->path.data ? h->path.data : "", h->path.len);
 
 	return err_say(err, -EBADMSG, "'%s': %s", name ? name : "?", why);
 }

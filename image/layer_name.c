@@ -43,6 +43,20 @@ int layer_path_clean(const char *raw, size_t len, struct buf *out, const char **
 	return 0;
 }
 
+#define QUOTE_BYTES 160 /* of a name in a message */
+
+char *layer_name_quote(const char *name, size_t len)
+{
+	const size_t half = QUOTE_BYTES / 2;
+	auto_free char *front = NULL, *back = NULL;
+
+	if (len <= QUOTE_BYTES)
+		return str_quote(name, len);
+	front = str_quote(name, half);
+	back = str_quote(name + len - half, half);
+	return front && back ? str_format("%s…%s", front, back) : NULL;
+}
+
 /*
  * Whiteouts have no children; what aufs kept in directories with such names is skipped.
  * Return: 0, WH_META or -EBADMSG.

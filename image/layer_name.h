@@ -14,6 +14,12 @@
 int layer_path_clean(const char *raw, size_t len, struct buf *out, const char **ret_why);
 
 /**
+ * layer_name_quote() - for messages: quoted as str_quote() does, the middle of long names left out
+ * Return: a string owned by the caller; NULL if out of memory.
+ */
+char *layer_name_quote(const char *name, size_t len);
+
+/**
  * layer_name_read() - what a member's name means
  * @out: gets the cleaned path of the entry, of what a whiteout hides, or of the directory that an
  *       opaque mark is about

@@ -18,6 +18,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "image/layer_name.h"
 #include "overlay/inum.h"
 
 #include <string.h>
@@ -334,7 +335,7 @@ static int apply_member(struct apply *a, bool removals)
 /* Name the member in the error. */
 static int member_failed(const struct apply *a, int code, struct err *err)
 {
-	auto_free char *path = str_quote(a->path, a->m.path_len);
+	auto_free char *path = layer_name_quote(a->path, a->m.path_len);
 	auto_free char *link = NULL;
 	const char *target;
 
@@ -344,7 +345,7 @@ static int member_failed(const struct apply *a, int code, struct err *err)
 	if (a->m.kind != IDX_MEMBER_HARDLINK || code == -ENOMEM ||
 		idx_string(a->x, a->m.link, a->m.link_len, &target) < 0)
 		return err_set(err, code, "'%s'", path ? path : "?");
-	link = str_quote(target, a->m.link_len);
+	link = layer_name_quote(target, a->m.link_len);
 	/* Whatever the tree says of the target, it is the archive that is wrong. */
 	return err_set(err, code == -EIO ? code : -EBADMSG, "hard link '%s' to '%s'",
 		path ? path : "?", link ? link : "?");

@@ -437,6 +437,8 @@ int tarhead_parse(struct tarhead *h, const uint8_t *data, size_t len, uint64_t *
 
 		if (len - h->head_bytes < TAR_BLOCK_BYTES)
 			return need(ret_need, h->head_bytes + TAR_BLOCK_BYTES);
+		if (n > 0 && h->own_off == h->head_bytes && tarhead_is_end(data + h->head_bytes))
+			return TARHEAD_END;
 		if (!checksum_is_right(data + h->head_bytes))
 			return bad(ret_why, "header with a wrong checksum");
 		type = (char)data[h->head_bytes + TYPE];

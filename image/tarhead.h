@@ -39,6 +39,8 @@ struct tarhead {
 	bool has_pax, has_long_name, has_long_link, has_acl;
 };
 
+#define TARHEAD_END 2
+
 /** tarhead_init() - before the first member of an archive; the struct must then stay in its place
  */
 void tarhead_init(struct tarhead *h);
@@ -50,7 +52,8 @@ void tarhead_done(struct tarhead *h);
  * @ret_need: on 1, how many bytes are needed at least to go on, more than @len
  * @ret_why:  on -EBADMSG, what is wrong: a constant
  *
- * Return: 0; 1 if more bytes are needed: call again from the front; -EBADMSG; -ENOMEM.
+ * Return: 0; 1 if more bytes are needed: call again from the front; TARHEAD_END if the archive ends
+ * behind global headers; -EBADMSG; -ENOMEM.
  * h->path holds what was found of the name, also on an error.
  */
 int tarhead_parse(struct tarhead *h, const uint8_t *data, size_t len, uint64_t *ret_need,

@@ -13,6 +13,7 @@
  */
 #include "image/tarstream.h"
 
+#include "image/layer_name.h"
 #include "image/tarnum.h"
 
 #include <errno.h>
@@ -120,7 +121,7 @@ static int gather(struct tarstream *ts, uint64_t len, struct err *err)
 static int fail(struct tarstream *ts, const char *why, struct err *err)
 {
 	auto_free char *name =
-		str_quote(ts->head.path.data ? ts->head.path.data : "", ts->head.path.len);
+		layer_name_quote(ts->head.path.data ? ts->head.path.data : "", ts->head.path.len);
 
 	if (ts->head.path.len && name)
 		return err_say(err, -EBADMSG, "'%s' at byte %llu: %s", name,
@@ -154,7 +155,10 @@ static int skip_data(struct tarstream *ts, struct err *err)
 	return 0;
 }
 
-/* Parse at the view, which grows until the headers are in it. */
+/*
+ * Parse at the view, which grows until the headers are in it.
+ * Return: 1; 0 if only global headers stand before the end.
+ */
 static int read_head(struct tarstream *ts, struct err *err)
 {
 	uint64_t want = TAR_BLOCK_BYTES;
@@ -163,8 +167,10 @@ static int read_head(struct tarstream *ts, struct err *err)
 
 	for (;;) {
 		r = tarhead_parse(&ts->head, ts->view, ts->view_len, &want, &why);
-		if (r <= 0)
+		if (r != 1)
 			break;
+		if (ts->ended && ts->head.own_off == ts->view_len)
+			return 0;
 		if (ts->ended)
 			return fail(ts, "header that is cut short", err);
 		/* Twice as much each time, so that parsing anew costs twice at most. */
@@ -176,7 +182,9 @@ static int read_head(struct tarstream *ts, struct err *err)
 	}
 	if (r == -EBADMSG)
 		return fail(ts, why, err);
-	return r < 0 ? err_set(err, r, "cannot read the archive") : 0;
+	if (r < 0)
+		return err_set(err, r, "cannot read the archive");
+	return r == TARHEAD_END ? 0 : 1;
 }
 
 int tarstream_next(struct tarstream *ts, struct tar_member *ret, struct err *err)
@@ -197,7 +205,7 @@ int tarstream_next(struct tarstream *ts, struct tar_member *ret, struct err *err
 	if (tarhead_is_end(ts->view))
 		return 0;
 	r = read_head(ts, err);
-	if (r < 0)
+	if (r <= 0)
 		return r;
 	start = ts->at;
 	consume(ts, ts->head.head_bytes);

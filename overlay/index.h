@@ -115,7 +115,7 @@ int idx_member_content(struct idx *x, const struct idx_member *m, struct idx_con
 
 /**
  * idx_map() - what lies at @off of a file: bytes of the tar or a hole
- * @ret_pos: offset in the tar
+ * @ret_pos: offset in the tar; of a hole 0
  * @ret_len: bytes from there on, or bytes of hole; never 0, never beyond the file's size
  *
  * Return: 1 for data, which lies within the tar; 0 for a hole; -ENXIO at or behind the end.

@@ -156,7 +156,7 @@ int idx_map(struct idx *x, const struct idx_content *c, uint64_t off, uint64_t *
 		return -ENXIO;
 	if (c->n_extents == 0) {
 		*ret_len = c->size - off;
-		*ret_pos = c->data + off;
+		*ret_pos = c->data ? c->data + off : 0;
 		return c->data != 0;
 	}
 	r = count_extents_before(x, c, off, &n);

@@ -210,6 +210,7 @@ TEST(sparse_files_are_mapped)
 	CHECK_INT(idx_inode(x, e.inode, &ino), ==, 0);
 	CHECK_INT(idx_inode_content(x, &ino, &c), ==, 0);
 	CHECK_INT(idx_map(x, &c, 6, &pos, &len), ==, 0);
+	CHECK_INT(pos, ==, 0);
 	CHECK_INT(len, ==, 4090);
 }
 
