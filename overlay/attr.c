@@ -179,6 +179,10 @@ int ovl_setattr(struct ovl_fs *fs, uint64_t id, const struct ovl_attr *a, struct
 	r = set_upper(fs, n, a);
 	if (r == 0)
 		r = node_stat_locked(fs, n, ret);
+	if (r == 0 && (a->set & (OVL_SET_MTIME | OVL_SET_SIZE))) {
+		n->mtime = ret->st_mtim;
+		n->mtime_kept = true; /* by writes that are still on their way */
+	}
 	pthread_mutex_unlock(&n->lock);
 	node_put(fs->nodes, n);
 	return r;

@@ -182,7 +182,7 @@ static int dir_state(struct ovl_fs *fs, uint64_t handle, struct node **ret)
 	int r;
 
 	if (n) {
-		bool gone = n->flags & NODE_GONE;
+		bool gone = node_is_gone(n);
 
 		if (!gone && node_is_upper(n)) {
 			*ret = n;
@@ -386,6 +386,16 @@ static int fresh_upper_node(
 	return 0;
 }
 
+static bool is_of_other_ino(struct node *n, uint64_t upper_ino)
+{
+	bool other;
+
+	pthread_mutex_lock(&n->lock);
+	other = (n->flags & NODE_UPPER) && n->upper_ino != upper_ino;
+	pthread_mutex_unlock(&n->lock);
+	return other;
+}
+
 /* Find or make the struct of an upper inode and note the name by which it was found. */
 static int bind_upper(struct ovl_fs *fs, struct node *dir, const char *name,
 	const struct lower_attr *a, struct child *c)
@@ -393,7 +403,7 @@ static int bind_upper(struct ovl_fs *fs, struct node *dir, const char *name,
 	struct node *n = node_find(fs->nodes, c->id);
 	int r = 0;
 
-	if (n && (n->flags & NODE_UPPER) && n->upper_ino != c->um.st.st_ino) {
+	if (n && is_of_other_ino(n, c->um.st.st_ino)) {
 		/* A second copy of one lower inode: not ours to understand, an inode of its own. */
 		node_put(fs->nodes, n);
 		c->handle = NODE_NO_HANDLE;
@@ -487,7 +497,7 @@ int child_find(struct ovl_fs *fs, uint64_t dir, const char *name, size_t len, st
 
 	if (len > NAME_MAX) {
 		r = -ENAMETOOLONG;
-	} else if (d && (d->flags & NODE_GONE)) {
+	} else if (node_is_gone(d)) {
 		r = -ENOENT;
 	} else if (node_is_upper(d)) {
 		r = find_in_upper_dir(fs, d, name, len, ret);

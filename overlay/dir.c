@@ -179,7 +179,7 @@ int ovl_readdir(struct ovl_fs *fs, uint64_t dir, uint64_t off, enum ovl_readdir_
 		emit, ctx };
 	int r = 1;
 
-	if (n && (n->flags & NODE_GONE))
+	if (node_is_gone(n))
 		r = 0;
 	else if (node_is_upper(n))
 		l.node = n;

@@ -196,11 +196,64 @@ static int kill_suidgid(struct ovl_fs *fs, struct node *n, uint64_t id)
 	return r < 0 ? r : 1;
 }
 
+/*
+ * With the writeback cache the kernel keeps the modification time of files.  It may set it before
+ * we come to the last of the writes that it belongs to, so these must not move it: each restores
+ * what was set last.  Any other change makes the file's own time the right one.
+ */
+static int begin_write(struct node *n, int fd, bool cached)
+{
+	struct stat st;
+	int r = 0;
+
+	pthread_mutex_lock(&n->lock);
+	if (!cached) {
+		n->mtime_kept = false;
+	} else if (!n->mtime_kept) {
+		r = fstat(fd, &st) < 0 ? -errno : 0;
+		n->mtime = st.st_mtim;
+		n->mtime_kept = r == 0;
+	}
+	pthread_mutex_unlock(&n->lock);
+	return r;
+}
+
+static void end_write(struct node *n, int fd)
+{
+	struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT } };
+
+	pthread_mutex_lock(&n->lock);
+	if (n->mtime_kept) {
+		ts[1] = n->mtime;
+		(void)futimens(fd, ts);
+	}
+	pthread_mutex_unlock(&n->lock);
+}
+
+static ssize_t write_all(int fd, const struct ovl_write *w)
+{
+	size_t done = 0;
+
+	while (done < w->len) {
+		ssize_t n = pwrite(
+			fd, (const char *)w->buf + done, w->len - done, w->off + (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0 && done == 0)
+			return n < 0 ? -errno : -EIO;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
 ssize_t ovl_write(struct ovl_fs *fs, uint64_t id, struct ovl_write *w)
 {
 	struct fd_ref ref;
 	struct node *n;
-	size_t done = 0;
+	ssize_t done;
 	int r = open_for_change(fs, id, &n, &ref);
 
 	if (r < 0)
@@ -209,19 +262,13 @@ ssize_t ovl_write(struct ovl_fs *fs, uint64_t id, struct ovl_write *w)
 		r = kill_suidgid(fs, n, id);
 		w->mode_changed = r > 0;
 	}
-	while (r >= 0 && done < w->len) {
-		ssize_t got = pwrite(
-			ref.fd, (const char *)w->buf + done, w->len - done, w->off + (off_t)done);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			r = got < 0 ? -errno : -EIO;
-		else
-			done += (size_t)got;
-	}
+	if (r >= 0)
+		r = begin_write(n, ref.fd, w->cached);
+	done = r < 0 ? r : write_all(ref.fd, w);
+	if (w->cached)
+		end_write(n, ref.fd);
 	close_changed(fs, n, &ref);
-	return done > 0 ? (ssize_t)done : r;
+	return done;
 }
 
 int ovl_fallocate(struct ovl_fs *fs, uint64_t id, int mode, off_t off, off_t len)
@@ -232,7 +279,9 @@ int ovl_fallocate(struct ovl_fs *fs, uint64_t id, int mode, off_t off, off_t len
 
 	if (r < 0)
 		return r;
-	r = fallocate(ref.fd, mode, off, len) < 0 ? -errno : 0;
+	r = begin_write(n, ref.fd, false);
+	if (r == 0 && fallocate(ref.fd, mode, off, len) < 0)
+		r = -errno;
 	close_changed(fs, n, &ref);
 	return r;
 }
@@ -301,7 +350,9 @@ ssize_t ovl_copy_file_range(struct ovl_fs *fs, const struct ovl_copy *c)
 	r = open_for_change(fs, c->out, &n, &ref);
 	if (r < 0)
 		return r;
-	r = copy_into(fs, &some, ref.fd, &done);
+	r = begin_write(n, ref.fd, false);
+	if (r == 0)
+		r = copy_into(fs, &some, ref.fd, &done);
 	if (r == 0)
 		r = reach(ref.fd, c->off_out + (off_t)done);
 	close_changed(fs, n, &ref);

@@ -367,6 +367,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 	struct ovl_write w = { .buf = buf,
 		.len = size,
 		.off = off,
+		.cached = write_flags & FUSE_WRITE_CACHE,
 		.kill_suidgid = write_flags & FUSE_WRITE_KILL_SUIDGID };
 	ssize_t n = ovl_write(a->fs, ino, &w);
 

@@ -205,8 +205,11 @@ static struct fuse_session *new_session(struct session *s)
 	char program[] = "lamina", debug[] = "-d";
 	char *argv[] = { program, debug, NULL };
 	struct fuse_args args = FUSE_ARGS_INIT(s->opts->debug ? 2 : 1, argv);
+	struct fuse_session *se =
+		fuse_session_new(&args, fuse_adapter_ops(), sizeof(*fuse_adapter_ops()), s);
 
-	return fuse_session_new(&args, fuse_adapter_ops(), sizeof(*fuse_adapter_ops()), s);
+	fuse_opt_free_args(&args);
+	return se;
 }
 
 int ovl_serve(struct ovl_fs *fs, int fuse_fd, const struct ovl_session_opts *opts, struct err *err)

@@ -89,7 +89,7 @@ static int open_dir(struct ovl_fs *fs, struct node *dir)
 
 int locate_dir_fd(struct ovl_fs *fs, struct node *dir, struct fd_ref *ret)
 {
-	int fd;
+	int fd, orphan;
 
 	if (dir == fs->root) {
 		*ret = (struct fd_ref){ fs->up->tree_fd, NULL };
@@ -99,7 +99,8 @@ int locate_dir_fd(struct ovl_fs *fs, struct node *dir, struct fd_ref *ret)
 		return 0;
 	pthread_rwlock_rdlock(&fs->tree);
 	/* A directory that is gone keeps its descriptor until the node dies. */
-	fd = dir->orphan_fd >= 0 ? fcntl(dir->orphan_fd, F_DUPFD_CLOEXEC, 3) : open_dir(fs, dir);
+	orphan = __atomic_load_n(&dir->orphan_fd, __ATOMIC_ACQUIRE);
+	fd = orphan >= 0 ? fcntl(orphan, F_DUPFD_CLOEXEC, 3) : open_dir(fs, dir);
 	pthread_rwlock_unlock(&fs->tree);
 	return fd < 0 ? fd : fdc_put_take_fd(fs->fds, dir, fd, ret);
 }
@@ -222,7 +223,7 @@ int locate_keep(struct ovl_fs *fs, struct node *n)
 		if (fd < 0)
 			return fd;
 	}
-	n->orphan_fd = fd;
+	__atomic_store_n(&n->orphan_fd, fd, __ATOMIC_RELEASE);
 	__atomic_add_fetch(&fs->n_orphan_fds, 1, __ATOMIC_RELAXED);
 	return 0;
 }

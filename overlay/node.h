@@ -22,6 +22,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #define NODE_ROOT      UINT64_C(1)
 #define NODE_BORN      (UINT64_C(1) << 62) /* bit of the ids of inodes born in the upper */
@@ -72,13 +73,16 @@ struct node {
 	/* lock */
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* NODE_COPYING was cleared */
-	uint32_t flags; /* enum node_flags; NODE_UPPER is also read without the lock */
+	uint32_t flags; /* enum node_flags; NODE_UPPER and NODE_GONE are also read without the lock
+			 */
 	uint32_t fmt; /* S_IFMT as clients see it; constant */
 	uint64_t upper_ino; /* with NODE_UPPER */
 	struct node_link *links; /* of directories: changes under fs->tree too */
 	uint32_t n_lower_names; /* visible names that the upper does not have */
 	struct node_override ov;
 	int orphan_fd; /* where no name is known; or NODE_FD_NONE */
+	struct timespec mtime; /* with mtime_kept: what writes from the page cache restore */
+	bool mtime_kept;
 	struct dnames names; /* of an upper directory, with NODE_LISTED */
 };
 
@@ -162,6 +166,11 @@ void node_link_free(struct node_table *t, struct node_link *l);
 static inline bool node_is_upper(const struct node *n)
 {
 	return n && (__atomic_load_n(&n->flags, __ATOMIC_ACQUIRE) & NODE_UPPER);
+}
+
+static inline bool node_is_gone(const struct node *n)
+{
+	return n && (__atomic_load_n(&n->flags, __ATOMIC_ACQUIRE) & NODE_GONE);
 }
 
 static inline void node_flags_set(struct node *n, uint32_t set, uint32_t clear)

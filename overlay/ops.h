@@ -101,6 +101,7 @@ struct ovl_write {
 	const void *buf;
 	size_t len;
 	off_t off;
+	bool cached; /* from the page cache: the kernel keeps the time and sets it by itself */
 	bool kill_suidgid; /* clear set-id bits: the writer lacks CAP_FSETID */
 	bool mode_changed; /* answer: the kernel's idea of the mode is out of date */
 };

@@ -195,6 +195,7 @@ int main(int argc, char **argv)
 		return r < 0;
 	}
 	(void)close(pair[1]);
+	idmap_done(&o.ids);
 	if (read(pair[0], &byte, 1) != 1)
 		return 1;
 	printf("%d\n", (int)pid);
