@@ -68,11 +68,12 @@ static _Noreturn void watch(int sock)
 	}
 }
 
-/* Nothing of the parent's stays open but the socket: a tap would outlive its container. */
+/* Nothing of the parent's stays open but its stdio and the socket: a tap would outlive its
+ * container. */
 static void close_others(int keep)
 {
-	if (keep > 0)
-		(void)close_range(0, (unsigned)keep - 1, 0);
+	if (keep > STDERR_FILENO + 1)
+		(void)close_range(STDERR_FILENO + 1, (unsigned)keep - 1, 0);
 	(void)close_range((unsigned)keep + 1, ~0U, 0);
 }
 
