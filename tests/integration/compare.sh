@@ -30,9 +30,8 @@ t_debian_image() {
 	local layout
 
 	need mmdebstrap
-	layout=$(fixture_cached debian-bookworm "$SRC/tests/fixtures/debian-image") ||
-		skip "the Debian image cannot be made (no package mirror?)"
-	same_as_umoci "$layout/layout" debian
+	layout=$(debian_image)
+	same_as_umoci "$layout" debian
 }
 
 t_a_difference_is_seen() {

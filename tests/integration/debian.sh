@@ -9,11 +9,10 @@ setup_file() {
 	local layout
 
 	need mmdebstrap umoci skopeo docker-registry newuidmap
-	layout=$(fixture_cached debian-bookworm "$SRC/tests/fixtures/debian-image") ||
-		skip "the Debian image cannot be made (no package mirror?)"
+	layout=$(debian_image)
 	FIX_IMAGE=$(start_registry)/debian:bookworm
 	FIX_STORE=$LAMINA_ROOT
-	skopeo -q --insecure-policy copy --dest-tls-verify=false "oci:$layout/layout:debian" \
+	skopeo -q --insecure-policy copy --dest-tls-verify=false "oci:$layout:debian" \
 		"docker://$FIX_IMAGE"
 	"$LAMINA" pull "$FIX_IMAGE"
 }

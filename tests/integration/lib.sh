@@ -196,8 +196,20 @@ demo_image() {
 	"$SRC/scripts/demo-image" "$1"
 }
 
-# fixture_cached NAME FUNCTION: the directory $TEST_CACHE/NAME, made by FUNCTION DIR at its first
-# use; prints its path.  A half-made one is never seen.
+# debian_image: prints the path of a layout with the tag "debian" (tests/fixtures/debian-image)
+debian_image() {
+	local mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+
+	need curl mmdebstrap umoci newuidmap
+	[ -d "$TEST_CACHE/debian-bookworm" ] ||
+		curl -sfI --max-time 20 "$mirror/dists/bookworm/InRelease" > /dev/null ||
+		skip "there is no Debian mirror at $mirror"
+	printf '%s/layout\n' "$(fixture_cached debian-bookworm "$SRC/tests/fixtures/debian-image")"
+}
+
+# fixture_cached NAME COMMAND: the directory $TEST_CACHE/NAME, made by COMMAND DIR at its first
+# use; prints its path.  A half-made one is never seen.  COMMAND's temporary files are in /tmp, since
+# others cannot enter the test's directory.
 fixture_cached() {
 	local dir=$TEST_CACHE/$1 tmp
 
@@ -207,7 +219,7 @@ fixture_cached() {
 			flock 9
 			[ ! -d "$dir" ] || exit 0
 			tmp=$(mktemp -d "$TEST_CACHE/tmp.XXXXXX")
-			if ! "$2" "$tmp" >&2 9>&-; then
+			if ! TMPDIR=/tmp "$2" "$tmp" >&2 9>&-; then
 				chmod -R u+rwX "$tmp" && rm -rf "$tmp"
 				exit 1
 			fi
@@ -256,7 +268,7 @@ run_tests() {
 	[ -z "${TEST_TRACE-}" ] || set -x
 	set -eu
 	"$function"
-	if [ "$function" = setup_file ]; then
+	if [ "$function" = setup_file ] && [ -n "${!FIX_@}" ]; then
 		declare -p "${!FIX_@}" 2> /dev/null |
 			sed 's/^declare --*/declare -g/' > "$TEST_STATE/fix"
 	fi
