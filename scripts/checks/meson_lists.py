@@ -16,7 +16,7 @@ for source in glob.glob("base/*.c") + glob.glob("overlay/*.c") + glob.glob("imag
         glob.glob("runtime/*.c") + glob.glob("runtime/cli/*.c"):
     if "'%s'" % source not in text:
         wrong.append("not compiled: " + source)
-for kind, pattern in (("unit_tests", "tests/unit/test_*.c"), ("fuzz_targets", "tests/fuzz/fuzz_*.c")):
+for kind, pattern in (("unit_tests", "tests/unit/test_*.c"), ("fuzzers", "tests/fuzz/fuzz_*.c")):
     table = re.search(kind + r" = [{\[](.*?)\n[}\]]", text, re.S)
     known = re.findall(r"'(\w+)'", table[1]) if table else []
     for source in glob.glob(pattern):

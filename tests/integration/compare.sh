@@ -11,14 +11,16 @@ setup_file() {
 
 # same_as_umoci LAYOUT TAG: mount it, unpack it, compare, all as root of a user namespace
 same_as_umoci() {
-	"$LAMINA" pull "oci:$1:$2" localhost/compare:test
+	local image
+
+	image=$("$LAMINA" pull -q "oci:$1:$2")
 	mkdir mnt
 	"$LAMINA" unshare sh -ec '
 		umoci unpack --image "$2" bundle > umoci.log 2>&1 || { cat umoci.log; exit 1; }
-		"$1" mount localhost/compare:test mnt
+		"$1" mount "$4" mnt
 		"$3" --no-devices mnt bundle/rootfs || code=$?
 		"$1" umount mnt
-		exit "${code-0}"' sh "$LAMINA" "$1:$2" "$SRC/tests/tools/compare_trees.py"
+		exit "${code-0}"' sh "$LAMINA" "$1:$2" "$SRC/tests/tools/compare_trees.py" "$image"
 }
 
 t_demo_image() {

@@ -17,13 +17,11 @@ setup_file() {
 check() {
 	cat > mount-case << 'END'
 #!/bin/sh
-"$LAMINA" pull "oci:$1:$2" localhost/case:now && mkdir -p "$3" &&
-	exec "$LAMINA" mount localhost/case:now "$3"
+image=$("$LAMINA" pull -q "oci:$1:$2") && mkdir -p "$3" && exec "$LAMINA" mount "$image" "$3"
 END
 	cat > unmount-case << 'END'
 #!/bin/sh
 "$LAMINA" umount "$1"
-"$LAMINA" rmi localhost/case:now
 rm -rf "$LAMINA_ROOT"
 END
 	chmod +x mount-case unmount-case

@@ -12,7 +12,7 @@ setup_file() {
 	layout=$(debian_image)
 	FIX_IMAGE=$(start_registry)/debian:bookworm
 	FIX_STORE=$LAMINA_ROOT
-	skopeo -q --insecure-policy copy --dest-tls-verify=false "oci:$layout:debian" \
+	skopeo --insecure-policy copy -q --dest-tls-verify=false "oci:$layout:debian" \
 		"docker://$FIX_IMAGE"
 	"$LAMINA" pull "$FIX_IMAGE"
 }
@@ -43,6 +43,15 @@ t_layer_files_are_the_diff_ids() {
 	done
 }
 
+t_a_run_without_trouble_says_nothing() {
+	local i
+
+	for i in 1 2 3 4 5; do
+		debian -- true > out 2>&1
+		assert_content out ''
+	done
+}
+
 t_apt_lists_what_is_installed() {
 	debian -- apt list --installed > list 2> errors
 	assert_match "$(cat list)" '^python3/'
@@ -61,8 +70,9 @@ t_a_program_is_compiled_and_runs() {
 
 t_every_file_of_every_package_is_as_dpkg_knows_it() {
 	# What the third layer deletes is missing; nothing else differs.
-	debian -- dpkg -V > out 2>&1 || :
-	assert_eq "$(grep -v ' /usr/share/doc/' out)" '' 'dpkg -V'
+	debian -- dpkg -V > out || :
+	[ -s out ] || fail 'dpkg -V does not miss what the third layer deletes'
+	assert_eq "$(grep -vE ' /usr/share/doc(/|$)' out)" '' 'dpkg -V'
 }
 
 t_a_local_package_is_installed_and_removed() {
@@ -99,7 +109,6 @@ t_owners_and_modes_are_those_of_the_image() {
 
 t_exit_codes_are_the_containers_own() {
 	assert_fails 42 '' debian -- sh -c 'exit 42'
-	assert_fails 137 '' debian -- sh -c 'kill -KILL $$'
 	assert_fails 127 'no-such-program' debian -- no-such-program
 	assert_fails 126 'etc/passwd' debian -- /etc/passwd
 }

@@ -268,7 +268,7 @@ run_tests() {
 	[ -z "${TEST_TRACE-}" ] || set -x
 	set -eu
 	"$function"
-	if [ "$function" = setup_file ] && [ -n "${!FIX_@}" ]; then
+	if [ "$function" = setup_file ] && [ -n "${!FIX_*}" ]; then
 		declare -p "${!FIX_@}" 2> /dev/null |
 			sed 's/^declare --*/declare -g/' > "$TEST_STATE/fix"
 	fi
