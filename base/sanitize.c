@@ -2,9 +2,9 @@
 /*
  * Where leaks are looked for, in builds with AddressSanitizer
  *
- * At its exit LeakSanitizer attaches to the process by ptrace(2). Behind a system call filter, or in
- * a process that is not dumpable, it cannot: it would end the process with an error of its own, or
- * hang. Such processes are not checked; all others are.
+ * At its exit LeakSanitizer attaches to the process by ptrace(2). Behind a system call filter, or
+ * in a process that is not dumpable, it cannot: it would end the process with an error of its own,
+ * or hang. Such processes are not checked; all others are.
  */
 #include <sys/prctl.h>
 
