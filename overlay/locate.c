@@ -100,7 +100,7 @@ int locate_dir_fd(struct ovl_fs *fs, struct node *dir, struct fd_ref *ret)
 	pthread_rwlock_rdlock(&fs->tree);
 	/* A directory that is gone keeps its descriptor until the node dies. */
 	orphan = __atomic_load_n(&dir->orphan_fd, __ATOMIC_ACQUIRE);
-	fd = orphan >= 0 ? fcntl(orphan, F_DUPFD_CLOEXEC, 3) : open_dir(fs, dir);
+	fd = orphan >= 0 ? open_child_dir(orphan, ".") : open_dir(fs, dir);
 	pthread_rwlock_unlock(&fs->tree);
 	return fd < 0 ? fd : fdc_put_take_fd(fs->fds, dir, fd, ret);
 }
