@@ -74,6 +74,8 @@ static const char *const allowed[] = {
 	"rt_sigaction",
 	"rt_sigprocmask",
 	"rt_sigreturn",
+	"sched_yield",
+	"sigaltstack",
 	"sigreturn",
 	"tgkill",
 	"time",
