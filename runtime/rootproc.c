@@ -91,13 +91,13 @@ static int serve(const struct rootproc_opts *opts, int fuse_fd, const int *sock,
 	return r;
 }
 
-static void leave_session(void)
+static void leave_session(const char *name)
 {
 	auto_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	(void)setsid();
 	(void)chdir("/");
-	(void)prctl(PR_SET_NAME, "lamina-overlay");
+	(void)prctl(PR_SET_NAME, name);
 	/* A reader at the end of the monitor's output must not wait for this process. */
 	(void)dup2(null, STDIN_FILENO);
 	(void)dup2(null, STDOUT_FILENO);
@@ -105,15 +105,20 @@ static void leave_session(void)
 		(void)dup2(null, STDERR_FILENO);
 }
 
+static void close_others(const struct rootproc_opts *opts)
+{
+	for (size_t i = 0; i < opts->n_close_fds; i++)
+		(void)close(opts->close_fds[i]);
+}
+
 static void __attribute__((noreturn))
 be_root_process(const struct rootproc_opts *opts, int fuse_fd, int mount_fd, const int *sock)
 {
 	struct failure f = { 0 };
 
-	leave_session();
+	leave_session("lamina-overlay");
 	(void)close(mount_fd);
-	for (size_t i = 0; i < opts->n_close_fds; i++)
-		(void)close(opts->close_fds[i]);
+	close_others(opts);
 	f.code = serve(opts, fuse_fd, sock, &f.err);
 	if (f.code < 0)
 		(void)sock_send(*sock, &f, sizeof(f), -1);
@@ -122,24 +127,20 @@ be_root_process(const struct rootproc_opts *opts, int fuse_fd, int mount_fd, con
 
 /* ---- the monitor's side ---- */
 
-int rootproc_start(
-	struct rootproc *ret, const struct rootproc_opts *opts, int *ret_mount, struct err *err)
+/* Fork with a socket between: 0 in the child, with its end in @ret_sock; 1 in the monitor. */
+static int fork_root_process(struct rootproc *ret, int *ret_sock, struct err *err)
 {
-	const struct ovl_mount_opts mount_opts = { .allow_other = true, .source = "lamina" };
-	auto_fd fuse_fd = -1, mount_fd = -1;
 	int pair[2], r;
 	pid_t pid;
 
-	r = ovl_mount_detached(&mount_opts, &fuse_fd, &mount_fd, err);
-	if (r < 0)
-		return r;
 	r = sock_pair(pair);
 	if (r < 0)
 		return err_set(err, r, "cannot make a socket");
 	pid = fork();
 	if (pid == 0) {
 		(void)close(pair[0]);
-		be_root_process(opts, fuse_fd, mount_fd, &pair[1]);
+		*ret_sock = pair[1];
+		return 0;
 	}
 	(void)close(pair[1]);
 	ret->sock = pair[0];
@@ -147,10 +148,39 @@ int rootproc_start(
 		return err_set(err, -errno, "cannot start the root file system's process");
 	ret->pid = pid;
 	ret->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (ret->pidfd < 0)
-		return err_set(err, -errno, "cannot watch the root file system's process");
+	return ret->pidfd < 0 ? err_set(err, -errno, "cannot watch the root file system's process")
+			      : 1;
+}
+
+int rootproc_start(
+	struct rootproc *ret, const struct rootproc_opts *opts, int *ret_mount, struct err *err)
+{
+	const struct ovl_mount_opts mount_opts = { .allow_other = true, .source = "lamina" };
+	auto_fd fuse_fd = -1, mount_fd = -1;
+	int sock = -1, r;
+
+	r = ovl_mount_detached(&mount_opts, &fuse_fd, &mount_fd, err);
+	if (r >= 0)
+		r = fork_root_process(ret, &sock, err);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		be_root_process(opts, fuse_fd, mount_fd, &sock);
 	*ret_mount = fd_take(&mount_fd);
 	return 0;
+}
+
+int rootproc_start_guard(struct rootproc *ret, const struct rootproc_opts *opts, struct err *err)
+{
+	int sock = -1, r;
+
+	r = fork_root_process(ret, &sock, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	leave_session("lamina-guard");
+	close_others(opts);
+	(void)watch_monitor(&sock);
+	_exit(0);
 }
 
 int rootproc_explain(const struct rootproc *rp, int code, struct err *err)
@@ -173,12 +203,14 @@ void rootproc_guard(const struct rootproc *rp, int pidfd)
 
 void rootproc_end(struct rootproc *rp, enum rootproc_end_flags flags)
 {
+	/* A guard waits for nothing else. */
+	cleanup_fd(&rp->sock);
+	rp->sock = -1;
 	if (rp->pidfd >= 0) {
 		if (flags & ROOTPROC_KILL)
 			(void)proc_kill(rp->pidfd, SIGKILL);
 		(void)proc_reap(rp->pidfd);
 		(void)close(rp->pidfd);
 	}
-	cleanup_fd(&rp->sock);
-	rp->pidfd = rp->sock = -1;
+	rp->pidfd = -1;
 }

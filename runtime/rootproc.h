@@ -46,6 +46,12 @@ int rootproc_start(
 	struct rootproc *ret, const struct rootproc_opts *opts, int *ret_mount, struct err *err);
 
 /**
+ * rootproc_start_guard() - the same process without a file system to serve
+ * For a root that needs none: what it then does is rootproc_guard() alone.
+ */
+int rootproc_start_guard(struct rootproc *ret, const struct rootproc_opts *opts, struct err *err);
+
+/**
  * rootproc_explain() - after a failure: was it the root process?
  * Return: its error and text if it has failed, else @code with @err as it is.
  */

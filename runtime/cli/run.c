@@ -83,9 +83,9 @@ static int mount_root(struct run *run, struct err *err)
 
 	if (run->opts->rootfs) {
 		run->root_mount = mnt_clone(AT_FDCWD, run->image_name, AT_RECURSIVE);
-		return run->root_mount < 0
-			       ? err_set(err, run->root_mount, "cannot mount '%s'", run->image_name)
-			       : 0;
+		if (run->root_mount < 0)
+			return err_set(err, run->root_mount, "cannot mount '%s'", run->image_name);
+		return rootproc_start_guard(&run->c.root, &opts, err);
 	}
 	upper = open_upper(&run->c.dir, err);
 	if (upper < 0)
