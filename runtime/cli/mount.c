@@ -216,7 +216,8 @@ static int serve(struct mounting *m, int ready_fd, bool debug, struct err *err)
 	return r;
 }
 
-static void detach_from_terminal(void)
+/* Whoever reads the caller's output by a pipe must see its end. */
+static void detach_from_terminal(bool debug)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -224,6 +225,8 @@ static void detach_from_terminal(void)
 	if (chdir("/") == 0 && null >= 0) {
 		(void)dup2(null, STDIN_FILENO);
 		(void)dup2(null, STDOUT_FILENO);
+		if (!debug)
+			(void)dup2(null, STDERR_FILENO);
 	}
 }
 
@@ -233,7 +236,7 @@ static void run_daemon(struct mounting *m, int ready_fd, bool debug)
 	struct err err = ERR_INIT;
 	int r;
 
-	detach_from_terminal();
+	detach_from_terminal(debug);
 	(void)fd_raise_limit();
 	r = serve(m, ready_fd, debug, &err);
 	if (r < 0 && fd_write_all(ready_fd, "E", 1) == 0)

@@ -30,6 +30,15 @@ t_a_mount_prints_where_it_is_and_everything_is_mine() {
 	assert_fails 125 'not mounted' "$LAMINA" umount "$IMAGE"
 }
 
+t_a_pipe_from_the_command_ends_with_it() {
+	need fusermount3
+	pull_demo
+	mkdir there
+	timeout 20 bash -o pipefail -c '"$1" mount "$2" there 2>&1 | cat' sh "$LAMINA" "$IMAGE" > out
+	assert_content out "$PWD/there"
+	"$LAMINA" umount there
+}
+
 t_ids_of_the_image_are_shown_on_request() {
 	need fusermount3
 	pull_demo
