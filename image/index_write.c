@@ -7,6 +7,7 @@
  * Invariants: - layer.tar holds the bytes of the source, all of them, in order
  *             - a row's extents lie within the tar, since the tar was read up to their end
  *             - on an error no file is left behind
+ *             - the same tar gives the same index
  * Spec:       doc/on-disk.md, "layer.idx: MEMBERS" and "What a writer refuses"
  */
 #include "image/layer_write.h"
@@ -320,22 +321,9 @@ static int add_members(struct writer *w, struct source *src, struct err *err)
 
 /* ---- files ---- */
 
-static int write_index(struct writer *w, int dirfd, const char *name, struct err *err)
-{
-	auto_fd fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	int r;
-
-	if (fd < 0)
-		return err_set(err, -errno, "cannot make '%s'", name);
-	r = idx_build_write(w->build, &w->stats->diff_id, w->stats->tar_bytes, fd, err);
-	if (r < 0)
-		(void)unlinkat(dirfd, name, 0);
-	return r;
-}
-
-/* Both ways in: the bytes go through the tee, the rows into the file @idx_name. */
+/* Both ways in: the bytes go through the tee, the rows into the empty file @idx_fd. */
 static int index_stream(struct source *src, const struct tee_opts *opts, uint32_t max_members,
-	int dirfd, const char *idx_name, struct layer_stats *ret, struct err *err)
+	int idx_fd, struct layer_stats *ret, struct err *err)
 {
 	__attribute__((cleanup(cleanup_tee))) struct tee *tee = NULL;
 	__attribute__((cleanup(writer_done))) struct writer w = { .max_members = max_members };
@@ -355,10 +343,17 @@ static int index_stream(struct source *src, const struct tee_opts *opts, uint32_
 	r = tee_finish(tee, &stats.diff_id, &stats.tar_bytes, err);
 	if (r < 0)
 		return r;
-	r = write_index(&w, dirfd, idx_name, err);
+	r = idx_build_write(w.build, &stats.diff_id, stats.tar_bytes, idx_fd, err);
 	if (r == 0)
 		*ret = stats;
 	return r;
+}
+
+static int make_file(int dirfd, const char *name, struct err *err)
+{
+	int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	return fd < 0 ? err_set(err, -errno, "cannot make '%s'", name) : fd;
 }
 
 int layer_write(struct source *src, int dirfd, const struct layer_limits *limits,
@@ -366,16 +361,21 @@ int layer_write(struct source *src, int dirfd, const struct layer_limits *limits
 {
 	static const struct layer_limits none;
 	const struct layer_limits *l = limits ? limits : &none;
-	auto_fd fd = openat(dirfd, "layer.tar", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	struct tee_opts opts = { .alg = l->alg ? l->alg : IDX_SHA256,
-		.max_bytes = l->max_tar_bytes ? l->max_tar_bytes : LIMIT_LAYER_TAR_BYTES,
-		.fd = fd };
+		.max_bytes = l->max_tar_bytes ? l->max_tar_bytes : LIMIT_LAYER_TAR_BYTES };
+	auto_fd tar_fd = make_file(dirfd, "layer.tar", err), idx_fd = -1;
 	int r;
 
-	if (fd < 0)
-		return err_set(err, -errno, "cannot make 'layer.tar'");
-	r = index_stream(src, &opts, l->max_members ? l->max_members : LIMIT_LAYER_MEMBERS, dirfd,
-		"layer.idx", ret, err);
+	if (tar_fd < 0)
+		return tar_fd;
+	opts.fd = tar_fd;
+	r = idx_fd = make_file(dirfd, "layer.idx", err);
+	if (r >= 0) {
+		r = index_stream(src, &opts, l->max_members ? l->max_members : LIMIT_LAYER_MEMBERS,
+			idx_fd, ret, err);
+		if (r < 0)
+			(void)unlinkat(dirfd, "layer.idx", 0);
+	}
 	if (r < 0)
 		(void)unlinkat(dirfd, "layer.tar", 0);
 	return r;
@@ -410,7 +410,7 @@ static int file_next(struct source *s, const uint8_t **ret_data, size_t *ret_len
 	return 1;
 }
 
-int layer_reindex(int tar_fd, int dirfd, uint16_t alg, struct layer_stats *ret, struct err *err)
+int layer_index(int tar_fd, int idx_fd, uint16_t alg, struct layer_stats *ret, struct err *err)
 {
 	auto_free struct file_source *f = calloc(1, sizeof(*f));
 	struct tee_opts opts = { .alg = alg, .max_bytes = LIMIT_LAYER_TAR_BYTES, .fd = -1 };
@@ -419,5 +419,18 @@ int layer_reindex(int tar_fd, int dirfd, uint16_t alg, struct layer_stats *ret, 
 		return no_room(-ENOMEM, err);
 	f->base.next = file_next;
 	f->fd = tar_fd;
-	return index_stream(&f->base, &opts, LIMIT_LAYER_MEMBERS, dirfd, "layer.idx.new", ret, err);
+	return index_stream(&f->base, &opts, LIMIT_LAYER_MEMBERS, idx_fd, ret, err);
+}
+
+int layer_reindex(int tar_fd, int dirfd, uint16_t alg, struct layer_stats *ret, struct err *err)
+{
+	auto_fd fd = make_file(dirfd, "layer.idx.new", err);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = layer_index(tar_fd, fd, alg, ret, err);
+	if (r < 0)
+		(void)unlinkat(dirfd, "layer.idx.new", 0);
+	return r;
 }

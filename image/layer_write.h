@@ -46,9 +46,15 @@ int layer_write(struct source *src, int dirfd, const struct layer_limits *limits
 	struct layer_stats *ret, struct err *err);
 
 /**
- * layer_reindex() - write layer.idx anew from a layer.tar, e.g. after a format change or damage
+ * layer_index() - the index of a layer.tar
  * @tar_fd: open for reading, borrowed; its offset does not matter and is not changed
- * @dirfd:  gets "layer.idx.new", which must not exist; unlinked on an error
+ * @idx_fd: at the start of an empty file, borrowed
  * @alg:    of the diff id, enum idx_digest_alg
+ */
+int layer_index(int tar_fd, int idx_fd, uint16_t alg, struct layer_stats *ret, struct err *err);
+
+/**
+ * layer_reindex() - write layer.idx anew from a layer.tar, e.g. after a format change or damage
+ * @dirfd: gets "layer.idx.new", which must not exist; unlinked on an error
  */
 int layer_reindex(int tar_fd, int dirfd, uint16_t alg, struct layer_stats *ret, struct err *err);
