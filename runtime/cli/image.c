@@ -25,7 +25,6 @@ DEFINE_CLEANUP(struct img_store *, store, img_store_close)
 
 struct opts_pull {
 	bool quiet;
-	const char *name;
 	const char *platform;
 	const char *tls_verify;
 	const char *authfile;
@@ -36,8 +35,6 @@ struct opts_pull {
 static const struct args_opt opts_pull[] = {
 	{ "quiet", 'q', ARGS_FLAG, offsetof(struct opts_pull, quiet), NULL,
 		"print the image id alone" },
-	{ "name", 0, ARGS_STRING, offsetof(struct opts_pull, name), "NAME[:TAG]",
-		"store it under this name" },
 	{ "platform", 0, ARGS_STRING, offsetof(struct opts_pull, platform), "OS/ARCH[/VARIANT]",
 		"instead of this machine's" },
 	{ "tls-verify", 0, ARGS_STRING, offsetof(struct opts_pull, tls_verify), "true|false",
@@ -123,56 +120,38 @@ static int fill_options(const struct opts_pull *o, struct pull_options *p, struc
 	return 0;
 }
 
-static int pull_one(struct img_store *s, const struct opts_pull *o, const struct pull_options *opts,
-	const char *source)
+static int run_pull(struct cli *cli, void *opts, int argc, char **argv)
 {
-	struct pull_view view = { NULL, source, o->name || str_starts(source, "oci:") };
-	struct pull_options p = *opts;
+	const struct opts_pull *o = opts;
+	struct pull_view view = { NULL, argv[0], argc > 1 || str_starts(argv[0], "oci:") };
+	struct pull_options p = { .name = argc > 1 ? argv[1] : NULL,
+		.begin = on_begin,
+		.progress = on_progress,
+		.note = on_note,
+		.ctx = &view };
 	struct pull_result result;
 	struct err err = ERR_INIT;
+	auto_store s = NULL;
 	char id[DIGEST_TEXT_BYTES];
-	int r;
+	int r = fill_options(o, &p, &err);
 
-	if (!o->quiet)
-		view.progress = progress_new(stderr);
-	p.name = o->name;
-	p.begin = on_begin;
-	p.progress = on_progress;
-	p.note = on_note;
-	p.ctx = &view;
-	p.tick_ms = progress_tick_ms(view.progress);
-	r = img_pull(s, source, &p, &result, &err);
-	progress_free(view.progress);
+	if (r == 0)
+		r = img_store_open(&s, cli->root, &err);
+	if (r == 0) {
+		if (!o->quiet)
+			view.progress = progress_new(stderr);
+		p.tick_ms = progress_tick_ms(view.progress);
+		r = img_pull(s, argv[0], &p, &result, &err);
+		progress_free(view.progress);
+	}
 	if (r < 0) {
-		err_wrap(&err, r, "cannot pull '%s'", source);
+		err_wrap(&err, r, "cannot pull '%s'", argv[0]);
 		return cli_fail(&err);
 	}
 	digest_text(&result.config_digest, id);
 	printf("%s\n", digest_hex(id));
 	free(result.name);
 	return 0;
-}
-
-static int run_pull(struct cli *cli, void *opts, int argc, char **argv)
-{
-	const struct opts_pull *o = opts;
-	struct pull_options p = { 0 };
-	struct err err = ERR_INIT;
-	auto_store s = NULL;
-	int code = 0, r = fill_options(o, &p, &err);
-
-	if (r == 0 && o->name && argc > 1)
-		r = err_say(&err, -EINVAL, "'--name' goes with one image only");
-	if (r == 0)
-		r = img_store_open(&s, cli->root, &err);
-	if (r < 0)
-		return cli_fail(&err);
-	for (int i = 0; i < argc; i++) {
-		int one = pull_one(s, o, &p, argv[i]);
-
-		code = one ? one : code;
-	}
-	return code;
 }
 
 /* ---- images ---- */
@@ -448,14 +427,14 @@ static int run_rmi(struct cli *cli, void *opts, int argc, char **argv)
 
 const struct cli_verb cli_verbs_image[] = {
 	{ .name = "pull",
-		.synopsis = "[OPTION]… SOURCE…",
-		.help = "get images from a registry (NAME, docker://NAME) or from an OCI layout "
-			"(oci:DIR[:REF]); the latter are called as REF says if it is a name, "
-			"localhost/DIR:REF if it is a tag",
+		.synopsis = "[OPTION]… SOURCE [NAME]",
+		.help = "get an image from a registry (NAME, docker://NAME) or an OCI layout "
+			"(oci:DIR[:REF]), and call it NAME; a layout's image is else called as REF "
+			"says if that is a name, localhost/DIR:REF if it is a tag",
 		.opts = opts_pull,
 		.opts_bytes = sizeof(struct opts_pull),
 		.min_args = 1,
-		.max_args = -1,
+		.max_args = 2,
 		.run = run_pull },
 	{ .name = "images",
 		.synopsis = "[OPTION]…",

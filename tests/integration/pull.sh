@@ -59,8 +59,8 @@ t_quiet_prints_the_id_alone() {
 t_a_layout_is_named_by_its_reference_or_directory() {
 	"$LAMINA" pull -q "oci:$FIX_LAYOUT:demo"
 	"$LAMINA" pull -q "oci:$FIX_LAYOUT"
-	"$LAMINA" pull -q "oci:$FIX_LAYOUT:demo" --name app
-	"$LAMINA" pull -q --name=quay.io/a/b:c "oci:$FIX_LAYOUT:demo"
+	"$LAMINA" pull -q "oci:$FIX_LAYOUT:demo" app
+	"$LAMINA" pull -q "oci:$FIX_LAYOUT:demo" quay.io/a/b:c
 	skopeo --insecure-policy copy -q "oci:$FIX_LAYOUT:demo" oci:other:team/app:7
 	"$LAMINA" pull -q oci:other:team/app:7
 	assert_eq "$(names | tr '\n' ' ')" \

@@ -124,9 +124,9 @@ t_rmi_goes_on_and_says_what_failed() {
 t_a_moved_name_leaves_the_old_image_by_its_id() {
 	local old
 
-	"$LAMINA" pull -q "oci:$FIX_LAYOUT:demo" --name app > id
+	"$LAMINA" pull -q "oci:$FIX_LAYOUT:demo" app > id
 	old=$(cut -c1-12 id)
-	"$LAMINA" pull -q "oci:$FIX_TWO:demo" --name app > /dev/null
+	"$LAMINA" pull -q "oci:$FIX_TWO:demo" app > /dev/null
 	assert_match "$("$LAMINA" images)" "^<none> +<none> +$old "
 	"$LAMINA" inspect "$old" > /dev/null
 	"$LAMINA" rmi "$old" > /dev/null
@@ -304,8 +304,8 @@ t_pulls_and_removals_at_once_keep_the_store_sound() {
 	for i in 1 2 3 4; do
 		(
 			for _ in 1 2 3 4 5; do
-				"$LAMINA" pull -q "oci:$FIX_LAYOUT:demo" --name "a$i" > /dev/null || echo "pull" >> failed
-				"$LAMINA" pull -q "oci:$FIX_TWO:demo" --name "b$i" > /dev/null || echo "pull" >> failed
+				"$LAMINA" pull -q "oci:$FIX_LAYOUT:demo" "a$i" > /dev/null || echo "pull" >> failed
+				"$LAMINA" pull -q "oci:$FIX_TWO:demo" "b$i" > /dev/null || echo "pull" >> failed
 				"$LAMINA" rmi "a$i" "b$i" > /dev/null 2>> log || grep -q 'in use' log || echo rmi >> failed
 			done
 		) &
