@@ -10,7 +10,7 @@
  *
  * Invariants: - a member is believed only if (pid, start time) is alive, its namespace has the
  *               inode written down, and that namespace is owned by our user
- *             - whoever is killed leaves at most a file that the next command removes
+ *             - whoever is killed leaves at most a file; who meets it while looking removes it
  * Locking:    userns.lock from the first look until our own member file stands
  * Spec:       user_namespaces(7); newuidmap(1)
  */
@@ -140,7 +140,7 @@ static int member_namespace(int dirfd, const char *name)
 	return fd_take(&nsfd);
 }
 
-/* Look for a living member; those that are dead are removed on the way. */
+/* Look for a living member; dead ones that stand before it are removed on the way. */
 static int find_namespace(int rundir_fd)
 {
 	auto_fd dirfd = members_open(rundir_fd);

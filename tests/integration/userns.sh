@@ -73,8 +73,10 @@ t_any_living_member_leads_in() {
 	kill -9 "$one"
 	wait_for "gone $one"
 	assert_eq "$("$LAMINA" unshare readlink /proc/self/ns/user)" "$(ns_of "$two")"
-	assert_missing "$XDG_RUNTIME_DIR/lamina/members/$one"
 	kill -9 "$two"
+	wait_for "gone $two"
+	hold > /dev/null
+	assert_missing "$XDG_RUNTIME_DIR/lamina/members/$one" "$XDG_RUNTIME_DIR/lamina/members/$two"
 }
 
 t_reused_pids_and_forged_members_are_not_believed() {
