@@ -198,9 +198,10 @@ demo_image() {
 
 # debian_image: prints the path of a layout with the tag "debian" (tests/fixtures/debian-image)
 debian_image() {
-	local mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+	local mirror
 
 	need curl mmdebstrap umoci newuidmap
+	mirror=$("$SRC/tests/fixtures/debian-mirror") || skip "apt has no Debian mirror here"
 	[ -d "$TEST_CACHE/debian-bookworm" ] ||
 		curl -sfI --max-time 20 "$mirror/dists/bookworm/InRelease" > /dev/null ||
 		skip "there is no Debian mirror at $mirror"
