@@ -412,7 +412,10 @@ static int make_dir_copy(struct ovl_fs *fs, uint64_t handle, const struct lower_
 	return r;
 }
 
-/* The struct of a directory that is now in the upper, below @parent, whose lock is held. */
+/*
+ * The struct of a directory that is now in the upper, below @parent, whose lock is held.  There may be
+ * one already: a removal that was refused leaves it.
+ */
 static int bind_dir(struct ovl_fs *fs, struct node *parent, const char *name, uint64_t handle,
 	const struct lower_attr *a, const struct child *c, struct node **ret)
 {
@@ -421,16 +424,17 @@ static int bind_dir(struct ovl_fs *fs, struct node *parent, const char *name, ui
 
 	if (!n)
 		return -ENOMEM;
-	n->flags = NODE_UPPER | NODE_LISTED; /* it is new, hence empty */
-	n->upper_ino = c->um.st.st_ino;
-	n->ov = c->um.ov;
+	n = node_publish(fs->nodes, n);
+	pthread_mutex_lock(&n->lock);
 	r = node_link_add(fs->nodes, n, parent, name, strlen(name));
-	if (r < 0) {
-		node_put_fresh(fs->nodes, n);
-		return r;
+	if (r == 0) {
+		n->upper_ino = c->um.st.st_ino;
+		n->ov = c->um.ov;
+		node_flags_set(n, NODE_UPPER | NODE_LISTED, 0); /* it is new, hence empty */
 	}
-	*ret = node_publish(fs->nodes, n);
-	return *ret ? 0 : -ENOMEM;
+	pthread_mutex_unlock(&n->lock);
+	*ret = n;
+	return r;
 }
 
 /* @parent's lock is held: nobody else makes the directory meanwhile. */
@@ -472,7 +476,7 @@ static int copyup_lower_dir(struct ovl_fs *fs, uint64_t handle, struct node **re
 {
 	const struct lower_ops *ops = fs->lower->ops;
 	char name[NAME_MAX + 1];
-	struct node *parent, *n = NULL;
+	struct node *parent, *n, *made = NULL;
 	struct lower_name at;
 	struct lower_entry le;
 	int r = ops->name_of(fs->lower, handle, 0, &at);
@@ -488,15 +492,18 @@ static int copyup_lower_dir(struct ovl_fs *fs, uint64_t handle, struct node **re
 	pthread_mutex_lock(&parent->lock);
 	/* Another thread may have made or removed it while we waited. */
 	n = node_find(fs->nodes, node_id_of_handle(handle));
-	if (n) {
-		r = node_is_upper(n) ? 0 : -ENOENT;
-	} else {
-		r = parent->flags & NODE_GONE ? -ENOENT : child_load_names(fs, parent);
+	if (!node_is_upper(n)) {
+		r = node_is_gone(n) || (parent->flags & NODE_GONE) ? -ENOENT
+								   : child_load_names(fs, parent);
 		if (r == 0)
-			r = make_dir_below(fs, parent, &le, name, &n);
+			r = make_dir_below(fs, parent, &le, name, &made);
 	}
 	pthread_mutex_unlock(&parent->lock);
 	node_put(fs->nodes, parent);
+	if (made) {
+		node_put(fs->nodes, n);
+		n = made;
+	}
 	if (r < 0)
 		node_put(fs->nodes, n);
 	else
@@ -516,13 +523,15 @@ int copyup_dir(struct ovl_fs *fs, uint64_t id, struct node **ret)
 	n = node_find(fs->nodes, id);
 	if (n) {
 		r = S_ISDIR(n->fmt) ? 0 : -ENOTDIR;
-		if (r == 0 && !node_is_upper(n))
-			r = -ENOENT; /* it has a struct because it was removed */
-		if (r < 0)
-			node_put(fs->nodes, n);
-		else
+		if (r == 0 && !node_is_upper(n) && node_is_gone(n))
+			r = -ENOENT;
+		if (r == 0 && node_is_upper(n)) {
 			*ret = n;
-		return r;
+			return 0;
+		}
+		node_put(fs->nodes, n);
+		if (r < 0)
+			return r;
 	}
 	if (handle == NODE_NO_HANDLE)
 		return -ESTALE;

@@ -268,6 +268,25 @@ t_removed_things_stay_removed() {
 	ns check_removal
 }
 
+check_refusal() {
+	small_tree
+	mnt
+	mkdir mnt/new
+	assert_fails any 'not empty' rmdir mnt/etc
+	assert_fails any 'not empty' mv -T mnt/new mnt/full
+	echo b2 > mnt/etc/conf.d/b
+	echo motd2 > mnt/etc/motd
+	: > mnt/full/new
+	remount
+	assert_content mnt/etc/motd motd2
+	assert_content mnt/etc/conf.d/b b2
+	assert_exists mnt/full/new
+}
+
+t_directories_that_cannot_be_removed_stay_writable() {
+	ns check_refusal
+}
+
 check_rename() {
 	small_tree
 	mnt
