@@ -5,7 +5,6 @@
 #include "base/str.h"
 #include "runtime/cli/cli.h"
 
-#include <locale.h>
 #include <stdio.h>
 
 static const struct cli_verb *const groups[] = {
@@ -121,8 +120,6 @@ int main(int argc, char **argv)
 	const struct cli_verb *v;
 	int n, words = 1;
 
-	/* libarchive needs a UTF-8 locale for names; messages stay in English. */
-	(void)setlocale(LC_CTYPE, "C.UTF-8");
 	if (!pos)
 		return EXIT_LAMINA;
 	if (argc == 2 && (str_eq(argv[1], "--version") || str_eq(argv[1], "version"))) {
