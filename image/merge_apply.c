@@ -357,7 +357,8 @@ int merge_apply(struct merge_tree *t, struct idx *x, uint32_t layer, struct err 
 	uint32_t n = idx_n_members(x);
 
 	t->link_bytes += n * (uint64_t)LIMIT_MERGE_LINK_BYTES_MEMBER;
-	for (int pass = 0; pass < 2; pass++)
+	/* Below the first layer there is nothing to hide. */
+	for (int pass = layer == 0; pass < 2; pass++)
 		for (uint32_t i = 0; i < n; i++) {
 			int r = idx_member(x, i, &a.m);
 
