@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/cleanup.h"
-#include "base/crc.h"
 #include "base/fd.h"
 #include "overlay/index.h"
 #include "overlay/index_build.h"
 #include "overlay/inum.h"
 #include "tests/helpers/fake_image.h"
+#include "tests/helpers/repair_index.h"
 #include "tests/helpers/walk_index.h"
 #include "tests/unit/test.h"
 
@@ -429,24 +429,6 @@ static uint32_t rnd(uint32_t *state)
 	return *state;
 }
 
-static void repair_crcs(uint8_t *data, size_t len)
-{
-	struct idx_header h;
-
-	memcpy(&h, data, sizeof(h));
-	if (h.crc_off < 4096 || h.crc_off > len - 4 || h.crc_off % 4096 ||
-		h.crc_n > (len - h.crc_off) / 4)
-		return;
-	for (uint32_t b = 0; b < h.crc_n && (b + 2) * 4096UL <= len; b++) {
-		uint32_t c = crc_update(0, data + (b + 1) * 4096, 4096);
-
-		memcpy(data + h.crc_off + b * 4UL, &c, 4);
-	}
-	h.crc_crc = crc_update(0, data + h.crc_off, h.crc_n * 4UL);
-	h.header_crc = crc_update(0, &h, offsetof(struct idx_header, header_crc));
-	memcpy(data, &h, sizeof(h));
-}
-
 static void mutate(uint8_t *data, size_t len, const uint8_t *orig, uint32_t *seed)
 {
 	static const uint8_t nasty[] = { 0, 1, 2, 0x7f, 0x80, 0xff };
@@ -482,7 +464,7 @@ static void try_mutants(int fd, enum idx_kind kind, unsigned int n)
 
 		memcpy(data, orig, len);
 		mutate(data, len, orig, &seed);
-		repair_crcs(data, len);
+		repair_index(data, len);
 		auto_fd mutant = copy_of(data, len);
 		x = open_fd(mutant, kind, &r);
 		if (!x)
@@ -532,7 +514,7 @@ static int with_inode(uint32_t row, void (*change)(struct idx_inode *))
 	memcpy(&ino, data + off + row * sizeof(ino), sizeof(ino));
 	change(&ino);
 	memcpy(data + off + row * sizeof(ino), &ino, sizeof(ino));
-	repair_crcs(data, len);
+	repair_index(data, len);
 	auto_fd copy = copy_of(data, len);
 	x = open_fd(copy, IDX_KIND_IMAGE, &r);
 	CHECK_INT(r, ==, 0);
