@@ -360,15 +360,15 @@ void upper_index_each(
 
 void upper_close(struct upper *up)
 {
-	int *const fds[] = { &up->orphans_fd, &up->work_fd, &up->index_fd, &up->tree_fd,
-		&up->state_fd, &up->lock_fd };
-
 	if (!up)
 		return;
+	const int fds[] = { up->orphans_fd, up->work_fd, up->index_fd, up->tree_fd, up->state_fd,
+		up->lock_fd };
+
 	origin_map_free(up->origins);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-		if (*fds[i] >= 0)
-			(void)close(*fds[i]);
+		if (fds[i] >= 0)
+			(void)close(fds[i]);
 	free(up);
 }
 DEFINE_CLEANUP(struct upper *, upper, upper_close)
