@@ -21,6 +21,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <linux/keyctl.h>
 #include <net/if.h>
 #include <poll.h>
 #include <signal.h>
@@ -118,6 +119,23 @@ int init_new_session(struct stage *st, struct err *err)
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	return setsid() < 0 ? err_set(err, -errno, "cannot make a session") : 0;
+}
+
+/*
+ * Else the program would possess the user's keys: no namespace parts them.  A kernel without keys,
+ * or a filter that is ours to inherit, refuses them to the program too.
+ */
+int init_new_keyring(struct stage *st, struct err *err)
+{
+	int r = 0;
+
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0)
+		r = -errno;
+	if (r == 0 || r == -ENOSYS || r == -EPERM)
+		return 0;
+	err_set(err, r, "cannot make a session keyring");
+	return r == -EDQUOT ? err_hint(err, r, "run 'sysctl -w kernel.keys.maxkeys=20000' as root")
+			    : r;
 }
 
 int init_set_names(struct stage *st, struct err *err)

@@ -12,6 +12,7 @@ int init_die_with_monitor(struct stage *st, struct err *err);
 int init_close_others(struct stage *st, struct err *err);
 int init_become_root(struct stage *st, struct err *err);
 int init_new_session(struct stage *st, struct err *err);
+int init_new_keyring(struct stage *st, struct err *err);
 int init_set_names(struct stage *st, struct err *err);
 int init_loopback_up(struct stage *st, struct err *err);
 int init_console(struct stage *st, struct err *err);

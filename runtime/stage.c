@@ -116,6 +116,7 @@ static const struct step steps[] = {
 	{ TELL_INSIDE, "mapped", NULL },
 	{ INSIDE, "become root of the namespaces", init_become_root },
 	{ INSIDE, "new session", init_new_session },
+	{ INSIDE, "new session keyring", init_new_keyring },
 	{ INSIDE, "host and domain name", init_set_names },
 	{ INSIDE, "loopback up", init_loopback_up },
 	{ INSIDE, "make file systems", make },

@@ -234,6 +234,33 @@ t_no_file_of_the_monitor_is_open() {
 	exec 7<&-
 }
 
+# with_key CMD…: in a session keyring with a key that only its possessor sees
+with_key() {
+	python3 - "$@" <<- 'EOF'
+		import ctypes, os, platform, sys
+		numbers = {"x86_64": (248, 250), "aarch64": (217, 219)}
+		if platform.machine() not in numbers:
+		    sys.exit(99)
+		add_key, keyctl = numbers[platform.machine()]
+		call = ctypes.CDLL(None).syscall
+		if call(keyctl, 1, None) < 0:
+		    sys.exit(99)
+		key = call(add_key, b"user", b"lamina-secret", b"x", 1, -3)
+		if key < 0 or call(keyctl, 5, key, 0x3f000000) < 0:
+		    sys.exit(99)
+		os.execvp(sys.argv[1], sys.argv[1:])
+	EOF
+}
+
+t_keys_of_the_caller_stay_outside() {
+	need python3
+	with_key cat /proc/keys > keys || skip "this machine has no keys"
+	grep -q lamina-secret keys || skip "/proc/keys does not show a key"
+	LAMINA_ROOT=$FIX_STORE with_key "$LAMINA" run --rm --network none \
+		--security-opt unmask=/proc/keys "$FIX_IMAGE" cat /proc/keys > keys
+	assert_fails 1 "" grep lamina-secret keys
+}
+
 t_image_is_not_changed_and_layers_are_shared() {
 	ctr -- sh -c 'echo changed > /etc/motd; rm -rf /srv; cat /etc/motd' > out
 	assert_content out changed
