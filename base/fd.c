@@ -100,6 +100,20 @@ int fd_cloexec(int fd, int on)
 	return fcntl(fd, F_SETFD, flags) < 0 ? -errno : 0;
 }
 
+int fd_fill_standard(void)
+{
+	int fd;
+
+	/* Not O_CLOEXEC: they are as good as inherited. */
+	do {
+		fd = open("/dev/null", O_RDWR);
+		if (fd < 0)
+			return -errno;
+	} while (fd <= STDERR_FILENO);
+	(void)close(fd);
+	return 0;
+}
+
 uint64_t fd_raise_limit(void)
 {
 	struct rlimit rl;

@@ -29,5 +29,8 @@ int fd_read_file(int fd, size_t max_len, char **ret_data, size_t *ret_len);
 /** fd_cloexec() - set or, with @on 0, clear FD_CLOEXEC; 0 or a negative errno */
 int fd_cloexec(int fd, int on);
 
+/** fd_fill_standard() - /dev/null for each of 0, 1, 2 that is closed, so that no other file gets there */
+int fd_fill_standard(void);
+
 /** fd_raise_limit() - raise the soft RLIMIT_NOFILE to the hard one; returns the new limit */
 uint64_t fd_raise_limit(void);

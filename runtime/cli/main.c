@@ -120,7 +120,7 @@ int main(int argc, char **argv)
 	const struct cli_verb *v;
 	int n, words = 1;
 
-	if (!pos)
+	if (!pos || fd_fill_standard() < 0)
 		return EXIT_LAMINA;
 	if (argc == 2 && (str_eq(argv[1], "--version") || str_eq(argv[1], "version"))) {
 		printf("lamina " LAMINA_VERSION "\n");

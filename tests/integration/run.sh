@@ -228,6 +228,13 @@ t_stdin_only_when_asked() {
 	assert_eq "$(echo text | ctr -- cat)" ""
 }
 
+t_closed_standard_streams_do_no_harm() {
+	assert_eq "$(ctr -- echo text <&-)" text
+	assert_eq "$(ctr -i -- cat <&-)" ""
+	ctr -- sh -c 'exit 5' <&- >&- 2>&- && fail "exit code 0" || assert_eq $? 5
+	assert_nothing_left
+}
+
 t_no_file_of_the_monitor_is_open() {
 	exec 7< /etc/passwd
 	assert_eq "$(ctr -- sh -c 'ls /proc/1/fd; :' | tr '\n' ' ')" "0 1 2 "
