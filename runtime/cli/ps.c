@@ -2,6 +2,7 @@
 /* Verbs: ps, rm. */
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "image/store.h"
 #include "runtime/cli/cli.h"
 #include "runtime/record.h"
@@ -92,10 +93,14 @@ static int print_containers(int store_fd, const struct ps_opts *o, struct err *e
 			o->no_trunc ? CTR_ID_LEN : CTR_SHORT_ID_LEN, "ID", "IMAGE", "COMMAND",
 			"STATUS", "NAME");
 	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
+		struct err why = ERR_INIT;
 		struct record rec;
+		int read = record_read(store_fd, ids.v[i], &rec, &why);
 
 		/* One that is being made, or removed, is none. */
-		if (record_read(store_fd, ids.v[i], &rec, NULL) < 0)
+		if (read < 0 && read != -ENOENT)
+			log_warning("ps", "%s", why.text);
+		if (read < 0)
 			continue;
 		if (o->all || rec.state < CTR_STOPPED) {
 			if (o->json)
@@ -157,8 +162,13 @@ static int remove_one(int store_fd, const char *ref, const struct rm_opts *o, st
 	if (r < 0)
 		return r == -ENOENT && o->force ? 0 : r;
 	r = record_read(store_fd, id, &rec, err);
+	if (r == -ENOENT && o->force)
+		return 0; /* it is being made, or removed */
+	if (r < 0 && !o->force)
+		return r == -ENOENT ? r : err_hint(err, r, "lamina rm --force %s", ref);
+	/* Whether it lives, its lock says; the name goes when another wants it. */
 	if (r < 0)
-		return r;
+		rec = (struct record){ .state = CTR_STOPPED };
 	if (rec.state < CTR_STOPPED && o->force)
 		end_container(&rec);
 	r = ctr_dir_take(store_fd, id, &d, err);
@@ -176,15 +186,20 @@ static int remove_one(int store_fd, const char *ref, const struct rm_opts *o, st
 static int remove_all(int store_fd, const struct rm_opts *o, struct err *err)
 {
 	auto_strv ids = { 0 };
-	int r;
+	int ret;
 
-	r = record_list(store_fd, &ids, err);
-	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
-		r = remove_one(store_fd, ids.v[i], o, err);
-		if (r == -EBUSY)
-			r = 0;
+	ret = record_list(store_fd, &ids, err);
+	for (size_t i = 0; i < ids.n; i++) {
+		struct err why = ERR_INIT;
+		int r = remove_one(store_fd, ids.v[i], o, &why);
+
+		/* It runs, is being made, or removed itself. */
+		if (r == -EBUSY || r == -ENOENT || r >= 0 || ret < 0)
+			continue;
+		ret = r;
+		*err = why;
 	}
-	return r;
+	return ret;
 }
 
 static int run_rm(struct cli *cli, void *opts, int argc, char **argv)

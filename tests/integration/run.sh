@@ -380,6 +380,35 @@ t_without_rm_the_container_stays_until_it_is_removed() {
 	assert_nothing_left
 }
 
+t_unreadable_state_is_told_and_removed_by_force() {
+	local name
+
+	for name in torn whole; do
+		store run --network none --name "$name" "$FIX_IMAGE" true
+	done
+	: > "$FIX_STORE/containers/$(readlink "$FIX_STORE/containers/.names/torn")/state.json"
+	assert_fails 0 "state.json is not valid JSON" store ps -a
+	assert_fails 125 "state.json is not valid JSON" store rm torn
+	assert_fails 125 "state.json is not valid JSON" store rm --all
+	assert_eq "$(store ps -aq 2> /dev/null)" "" "containers that --all passed by"
+	store rm -f torn > /dev/null
+	assert_nothing_left
+	store run --rm --network none --name torn "$FIX_IMAGE" true
+}
+
+t_all_that_ended_are_removed_while_others_begin() {
+	# What a container is before its state is written
+	local dir=$FIX_STORE/containers/$(printf '%064d' 7)
+
+	store run --network none "$FIX_IMAGE" true
+	mkdir -p "$dir"
+	store rm --all
+	store rm --all --force
+	assert_eq "$(store ps -aq)" ""
+	rmdir "$dir"
+	assert_nothing_left
+}
+
 t_running_container_is_listed_and_not_removed_without_force() {
 	ctr --name busy -- sleep 1000 &
 	wait_for 'store ps | grep -q busy'
