@@ -106,6 +106,17 @@ static int set_by_fd(struct ovl_fs *fs, struct node *n, int fd, const struct ovl
 	return 0;
 }
 
+/* chmod(2) by name; a descriptor that was only located needs /proc instead of fchmod(2). */
+static int chmod_place(const struct place *at, mode_t mode)
+{
+	char path[64];
+
+	if (*at->name)
+		return fchmodat(at->dirfd, at->name, mode, 0) < 0 ? -errno : 0;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", at->dirfd);
+	return chmod(path, mode) < 0 ? -errno : 0;
+}
+
 /* By name: symlinks, FIFOs, sockets and devices that are what they show. */
 static int set_by_place(
 	struct ovl_fs *fs, struct node *n, const struct place *at, const struct ovl_attr *a)
@@ -122,9 +133,12 @@ static int set_by_place(
 				AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
 			return -errno;
 		/* The kernel does not chmod symlinks. */
-		if (!S_ISLNK(n->fmt) && *at->name &&
-			fchmodat(at->dirfd, at->name, w.mode & 07777, 0) < 0)
-			return -errno;
+		if (!S_ISLNK(n->fmt)) {
+			int r = chmod_place(at, w.mode & 07777);
+
+			if (r < 0)
+				return r;
+		}
 	}
 	times_of(a, ts);
 	if ((a->set & (OVL_SET_ATIME | OVL_SET_MTIME)) &&

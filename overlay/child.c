@@ -414,12 +414,19 @@ static int bind_upper(struct ovl_fs *fs, struct node *dir, const char *name,
 		r = fresh_upper_node(fs, c, a, &n);
 		if (r < 0)
 			return r;
+		/* Whoever finds it in the table needs a name to locate it by. */
+		r = node_link_add(fs->nodes, n, dir, name, strlen(name));
+		if (r < 0) {
+			node_put_fresh(fs->nodes, n);
+			return r;
+		}
 		n = node_publish(fs->nodes, n);
 		if (!n)
 			return -ENOMEM;
 	}
 	pthread_mutex_lock(&n->lock);
-	if (!(n->flags & NODE_GONE))
+	/* A directory has one name; rename alone gives it another. */
+	if (!(n->flags & NODE_GONE) && !(S_ISDIR(n->fmt) && n->links))
 		r = node_link_add(fs->nodes, n, dir, name, strlen(name));
 	pthread_mutex_unlock(&n->lock);
 	c->node = n;

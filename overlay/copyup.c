@@ -254,8 +254,8 @@ static int publish(struct copy *c)
 	node_lock_all(locked, 2);
 	if (c->n->flags & NODE_GONE) {
 		r = become_orphan(c);
-	} else if (r == 0 && !(parent->flags & NODE_GONE)) {
-		r = child_load_names(c->fs, parent);
+	} else if (r == 0) {
+		r = parent->flags & NODE_GONE ? 1 : child_load_names(c->fs, parent);
 		if (r == 0)
 			r = child_slot(c->fs, parent, name, strlen(name), &slot);
 		if (r == 0 && (slot.upper || !slot.has_lower || slot.lower.handle != c->n->handle))

@@ -287,6 +287,24 @@ t_directories_that_cannot_be_removed_stay_writable() {
 	ns check_refusal
 }
 
+check_fifo_mode() {
+	mkdir tree
+	mkfifo tree/lower
+	mnt
+	mkfifo mnt/a
+	ln mnt/a mnt/b
+	remount
+	exec 5<> mnt/a 6<> mnt/lower	# a name that is looked up, and then goes
+	rm mnt/a mnt/lower
+	chmod 600 mnt/b /proc/self/fd/6
+	assert_eq "$(stat -c '%a %h' mnt/b)" "600 1"
+	assert_eq "$(stat -Lc %a /proc/self/fd/6)" 600
+}
+
+t_a_fifo_without_a_known_name_takes_a_mode() {
+	ns check_fifo_mode
+}
+
 check_rename() {
 	small_tree
 	mnt
