@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The same random operations on a mount and on a plain directory have the same results.
+# DIFFERENTIAL_SEED and DIFFERENTIAL_SECONDS choose another run.
+
+. "${0%/*}/lib.sh"
+
+export OVLMOUNT=$LAMINA_BUILD/ovlmount DIFFERENTIAL=$SRC/tests/tools/differential.py
+export SEED=${DIFFERENTIAL_SEED:-20250} SECONDS_EACH=${DIFFERENTIAL_SECONDS:-20}
+
+# A tree with what is hard about trees below: several names, special files, holes, deep directories
+fill() {
+	local d
+
+	for d in "$1"/{a,b,c}{,/a,/b,/c}{,/d,/e}; do
+		mkdir -p "$d"
+		echo "$d" | sed "s,^$1,," > "$d/f"
+	done
+	head -c 100000 /dev/zero | tr '\0' z > "$1/d"
+	truncate -s 90000 "$1/a/g"
+	echo tail >> "$1/a/g"
+	ln "$1/d" "$1/a/b/c"
+	ln "$1/d" "$1/b/d/a"
+	ln -s ../b "$1/c/d/b"
+	mkfifo "$1/b/c/a"
+	chmod 2755 "$1/c/a"
+	setfattr -n user.x -v image "$1/a/d/f"
+	: > "$1/e"
+}
+
+mnt() {
+	wait_for "'$OVLMOUNT' -m 0:0:65536 tree state mnt > pid 2> mount.err || ! grep -q 'mounted already' mount.err"
+	mountpoint -q mnt || fail "cannot mount: $(cat mount.err)"
+}
+
+check_differential() {
+	local line
+
+	umask 022
+	mkdir tree state mnt plain
+	fill tree
+	mount -t tmpfs tmpfs plain
+	cp -a tree/. plain/
+	mnt
+	echo "# seed $SEED"
+	coproc PY { python3 "$DIFFERENTIAL" mnt plain "$SEED" "$SECONDS_EACH"; }
+	exec 7<&"${PY[0]}" 8>&"${PY[1]}"
+	while read -r line <&7 && [ "$line" = remount ]; do
+		umount mnt
+		mnt
+		echo done >&8
+	done
+	[ "$line" -gt 300 ] || fail "only $line operations"
+	echo "# $line operations"
+	wait_for "umount mnt 2> /dev/null || ! mountpoint -q mnt"
+}
+
+t_a_mount_behaves_like_a_plain_directory() {
+	need python3 setfattr
+	in_userns bash -euc "$(declare -f); check_differential"
+}
+
+run_tests
