@@ -14,7 +14,7 @@ fill() {
 
 	for d in "$1"/{a,b,c}{,/a,/b,/c}{,/d,/e}; do
 		mkdir -p "$d"
-		echo "$d" | sed "s,^$1,," > "$d/f"
+		echo "${d#"$1"}" > "$d/f"
 	done
 	head -c 100000 /dev/zero | tr '\0' z > "$1/d"
 	truncate -s 90000 "$1/a/g"
@@ -29,7 +29,8 @@ fill() {
 }
 
 mnt() {
-	wait_for "'$OVLMOUNT' -m 0:0:65536 tree state mnt > pid 2> mount.err || ! grep -q 'mounted already' mount.err"
+	wait_for "'$OVLMOUNT' -m 0:0:65536 tree state mnt > pid 2> mount.err ||
+		! grep -q 'mounted already' mount.err"
 	mountpoint -q mnt || fail "cannot mount: $(cat mount.err)"
 }
 
@@ -48,7 +49,7 @@ check_differential() {
 	while read -r line <&7 && [ "$line" = remount ]; do
 		umount mnt
 		mnt
-		echo done >&8
+		echo mounted >&8
 	done
 	[ "$line" -gt 300 ] || fail "only $line operations"
 	echo "# $line operations"

@@ -5,8 +5,8 @@
 usage: differential.py MOUNT PLAIN SEED SECONDS
 
 Both hold the same tree at the start.  Each operation must give the same answer or the same errno,
-and every now and then the two trees must be equal: names, types, modes, sizes, link counts, targets,
-contents, attributes, and times where they were set.  A line "remount" on stdout asks for a remount;
+and every now and then the two trees must be equal: names, types, modes, sizes, link counts,
+targets, contents, attributes.  A line "remount" on stdout asks for a remount;
 any line on stdin says that it is done.  The last line is the number of operations.
 
 The one difference that is expected: rename(2) of a directory of the image is EXDEV.
@@ -295,7 +295,8 @@ def snapshot(root):
 
 
 def differences(a, b):
-    return [f"{k}: {a.get(k)} / {b.get(k)}" for k in sorted(set(a) | set(b)) if a.get(k) != b.get(k)]
+    names = sorted(set(a) | set(b))
+    return [f"{k}: {a.get(k)} / {b.get(k)}" for k in names if a.get(k) != b.get(k)]
 
 
 def inos(root):
