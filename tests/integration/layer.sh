@@ -11,7 +11,7 @@ setup_file() {
 
 # pull_demo: the demo image as localhost/demo; the file names of its layers, lowest first, in $layers
 pull_demo() {
-	"$LAMINA" pull -q --name localhost/demo:1 "oci:$FIX_LAYOUT:demo" > /dev/null
+	"$LAMINA" pull -q "oci:$FIX_LAYOUT:demo" localhost/demo:1 > /dev/null
 	mapfile -t layers < <("$LAMINA" inspect localhost/demo:1 |
 		grep -o 'sha256:[0-9a-f]\{64\}' | sort -u | sed 's/:/-/' |
 		while read -r l; do [ ! -e "$LAMINA_ROOT/layers/$l" ] || echo "$l"; done)
