@@ -91,15 +91,14 @@ static int start_network(struct container *c, const struct net_slirp_opts *slirp
 {
 	auto_fd userns_fd = open_ns(c->stage.pid, "user");
 	auto_fd netns_fd = open_ns(c->stage.pid, "net");
-	pid_t pid;
 	int r;
 
 	if (userns_fd < 0 || netns_fd < 0)
 		return err_set(err, -ESRCH, "cannot open the container's network namespace");
-	r = net_slirp_start(slirp, userns_fd, netns_fd, c->stage.pidfd, &pid, err);
+	r = net_slirp_start(slirp, userns_fd, netns_fd, c->stage.pidfd, &c->net_pid, err);
 	if (r < 0)
 		return r;
-	c->net_pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	c->net_pidfd = (int)syscall(SYS_pidfd_open, c->net_pid, 0);
 	return c->net_pidfd < 0 ? err_set(err, -errno, "cannot watch the network process") : 0;
 }
 
@@ -207,9 +206,13 @@ static void end_processes(struct container *c)
 	}
 	c->net_pidfd = -1;
 	rootproc_end(&c->root, throw_away ? ROOTPROC_KILL : 0);
-	/* Helpers of these have become ours (PR_SET_CHILD_SUBREAPER) and end with them. */
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+	/*
+	 * Helpers of the network's have become ours (PR_SET_CHILD_SUBREAPER) and end with it.  Other
+	 * children are of whoever called exec to run us, and may wait for our end.
+	 */
+	while (c->net_pid > 0 && (waitpid(-c->net_pid, NULL, 0) > 0 || errno == EINTR))
 		;
+	c->net_pid = 0;
 }
 
 static void end_record(struct container *c)

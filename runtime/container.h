@@ -31,6 +31,7 @@ struct container {
 	struct monitor monitor;
 	struct tty tty;
 	int net_pidfd; /* -1: no network process */
+	pid_t net_pid; /* 0: none; also the process group of its helpers */
 	bool started;
 };
 

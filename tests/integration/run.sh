@@ -419,6 +419,15 @@ t_running_container_is_listed_and_not_removed_without_force() {
 	assert_nothing_left
 }
 
+t_children_from_before_an_exec_are_not_waited_for() {
+	# Without a time limit of its own this would be a deadlock: cat waits for our end, too.
+	LAMINA_ROOT=$FIX_STORE timeout -s KILL 20 bash -c '
+		exec > >(cat > out)
+		exec "$0" run --rm "$1" echo text' "$LAMINA" "$FIX_IMAGE" || fail "exit code $?"
+	wait_for 'grep -q text out'
+	assert_nothing_left
+}
+
 t_killed_monitor_takes_the_container_along() {
 	local pid init
 
