@@ -2,8 +2,8 @@
 /*
  * /dev of a container: nodes bound from the host (no user namespace may make any), links, console
  *
- * /dev may be a tmpfs of the spec, a directory of the image, or bound from the host; what is there
- * already and is the right device stays.
+ * /dev may be a tmpfs of the spec, a directory of the image, or bound from the host; the nodes cover
+ * what is there already: masks are clones of /dev/null, and only an attached mount can be cloned here.
  */
 #include "base/cleanup.h"
 #include "base/str.h"
@@ -22,15 +22,8 @@ static const char *const node_names[ROOTFS_N_NODES] = { "/dev/null", "/dev/zero"
 static int place_node(struct rootfs *rf, const char *path, int node_fd)
 {
 	auto_fd place = inroot_open_file(rf->root_fd, path);
-	struct stat want, is;
 
-	if (place < 0)
-		return place;
-	if (fstat(node_fd, &want) < 0 || fstat(place, &is) < 0)
-		return -errno;
-	if ((is.st_mode & S_IFMT) == (want.st_mode & S_IFMT) && is.st_rdev == want.st_rdev)
-		return 0;
-	return mnt_attach(node_fd, place);
+	return place < 0 ? place : mnt_attach(node_fd, place);
 }
 
 static int place_fifo(struct rootfs *rf, const struct spec_device *d)
@@ -69,8 +62,9 @@ static int make_links(struct rootfs *rf, struct err *err)
 	if (dirfd < 0)
 		return err_set(err, dirfd, "cannot open '/dev' in the image");
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+		/* The host's own /dev, bound here, is not ours to write to. */
 		if (symlinkat(links[i][0], dirfd, links[i][1]) < 0 && errno != EEXIST &&
-			errno != EROFS)
+			errno != EROFS && errno != EACCES)
 			return err_set(err, -errno, "cannot make '/dev/%s'", links[i][1]);
 	return 0;
 }

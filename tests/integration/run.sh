@@ -187,6 +187,10 @@ t_dev_is_complete_and_private() {
 	assert_match "$(cat out)" '^/proc/self/fd$'
 }
 
+t_dev_of_the_host_can_be_mounted() {
+	assert_eq "$(ctr -v /dev:/dev -- sh -c 'echo x > /dev/null; stat -c %t:%T /dev/null')" 1:3
+}
+
 t_kernel_files_are_hidden_or_read_only() {
 	ctr -- sh -c 'cat /proc/kcore | head -c 1 | wc -c; ls /proc/acpi /sys/firmware | grep -v : | grep -c .
 		echo 1 > /proc/sys/kernel/domainname' > out 2> err || :
