@@ -150,6 +150,20 @@ int source_check_new(struct source **ret, struct source *below, const struct idx
 	return 0;
 }
 
+int source_check_rest(struct source *s, struct err *err)
+{
+	struct check_source *c = (struct check_source *)s;
+	const uint8_t *data;
+	size_t len;
+	int r;
+
+	if (c->broken)
+		return 0;
+	while ((r = source_next(s, &data, &len, err)) > 0)
+		;
+	return r;
+}
+
 int source_read_all(struct source *s, size_t max, char **ret, size_t *ret_len, struct err *err)
 {
 	auto_buf b = { 0 };

@@ -27,6 +27,14 @@ int source_check_new(struct source **ret, struct source *below, const struct idx
 	uint64_t size, _Atomic uint64_t *progress, struct err *err);
 
 /**
+ * source_check_rest() - is a blob whose content made no sense the one that was promised?
+ * @s: from source_check_new(); read to its end
+ *
+ * Return: 0 if it is, or if @s has said already that it is not; else the error that explains it.
+ */
+int source_check_rest(struct source *s, struct err *err);
+
+/**
  * source_read_all() - everything, into memory
  * Return: 0 with @ret owned by the caller and NUL-terminated; -EFBIG above @max; errors of @s.
  */

@@ -85,36 +85,39 @@ static int lease_present(struct crew *c, const struct job *j)
  * origin's blob, if partial downloads are kept one day.
  */
 static int open_chain(struct crew *c, struct job *j, struct origin_line *line, struct source **ret,
-	struct err *err)
+	struct source **ret_check, struct err *err)
 {
 	struct origin *o = c->f->origin;
-	struct source *s;
+	struct source *s, *check;
 	int r = o->ops->blob(o, line, j->blob, &s, err);
 
 	if (r == 0)
-		r = source_check_new(&s, s, &j->blob->digest, j->blob->size, &j->done, err);
-	return r < 0 ? r : source_decode_new(ret, s, j->blob->media.codec, err);
+		r = source_check_new(&check, s, &j->blob->digest, j->blob->size, &j->done, err);
+	if (r == 0)
+		r = source_decode_new(ret, check, j->blob->media.codec, err);
+	if (r == 0)
+		*ret_check = check; /* borrowed from *ret */
+	return r;
 }
 
-/* Download into the staging directory @name and publish.  Return: the lease. */
-static int download(
-	struct crew *c, struct job *j, struct origin_line *line, const char *name, struct err *err)
+/* layer.tar and layer.idx into a directory, and the diff id proved. */
+static int write_layer(
+	struct crew *c, struct job *j, struct origin_line *line, int dirfd, struct err *err)
 {
-	int stage = c->f->stage->dirfd, r;
 	const struct layer_limits limits = { .alg = j->diff_id->alg };
 	char is[DIGEST_TEXT_BYTES], want[DIGEST_TEXT_BYTES];
 	struct layer_stats stats;
+	struct source *check = NULL;
 	auto_source s = NULL;
-	auto_fd dirfd = -1;
+	struct err better = ERR_INIT;
+	int r = open_chain(c, j, line, &s, &check, err);
 
-	if (mkdirat(stage, name, 0700) < 0)
-		return err_set(err, -errno, "cannot make a directory in the store");
-	dirfd = openat(stage, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dirfd < 0)
-		return err_set(err, -errno, "cannot make a directory in the store");
-	r = open_chain(c, j, line, &s, err);
-	if (r == 0)
-		r = layer_write(s, dirfd, &limits, &stats, err);
+	if (r < 0)
+		return r;
+	r = layer_write(s, dirfd, &limits, &stats, err);
+	/* Nonsense may be what was promised, or damage on the way: the digest tells. */
+	if (r == -EBADMSG && source_check_rest(check, &better) == -EBADMSG && err)
+		*err = better;
 	if (r < 0)
 		return r;
 	if (!digest_eq(&stats.diff_id, j->diff_id)) {
@@ -125,6 +128,24 @@ static int download(
 	log_debug("image", "layer number=%u members=%u tar_bytes=%llu stripped_xattrs=%u",
 		j->number, stats.n_members, (unsigned long long)stats.tar_bytes,
 		stats.n_stripped_xattrs);
+	return 0;
+}
+
+/* Download into the staging directory @name and publish.  Return: the lease. */
+static int download(
+	struct crew *c, struct job *j, struct origin_line *line, const char *name, struct err *err)
+{
+	int stage = c->f->stage->dirfd, r;
+	auto_fd dirfd = -1;
+
+	if (mkdirat(stage, name, 0700) < 0)
+		return err_set(err, -errno, "cannot make a directory in the store");
+	dirfd = openat(stage, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return err_set(err, -errno, "cannot make a directory in the store");
+	r = write_layer(c, j, line, dirfd, err);
+	if (r < 0)
+		return r;
 	return layer_publish(c->f->store, stage, name, j->diff_id, err);
 }
 

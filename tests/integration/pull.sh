@@ -229,6 +229,22 @@ t_a_link_or_a_pipe_is_no_blob() {
 	assert_fails 125 'not a regular file' timeout 10 "$LAMINA" pull -q oci:l:demo
 }
 
+t_layouts_that_lie_are_refused() {
+	local name pattern
+
+	mkdir lies
+	"$SRC/tests/helpers/lying_layouts.py" "$FIX_LAYOUT" lies > list
+	[ "$(grep -c . list)" -gt 20 ] || fail 'the list is too short'
+	while IFS=$'\t' read -r name pattern; do
+		# Layers that are there already would not be looked at.
+		rm -rf "$LAMINA_ROOT"
+		assert_fails 125 "^lamina: cannot pull 'oci:lies/$name:demo': .*$pattern" \
+			timeout 20 "$LAMINA" pull -q "oci:lies/$name:demo"
+		assert_eq "$(names)" ''
+		check_store
+	done < list
+}
+
 t_a_terminal_shows_bars_and_a_file_shows_lines() {
 	need script
 	script -qec "stty cols 80 rows 24; TERM=xterm $LAMINA pull $FIX_REGISTRY/demo:1" typescript \
