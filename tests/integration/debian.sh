@@ -136,7 +136,7 @@ t_the_host_is_reached_only_when_allowed() {
 
 # What a container may leave: processes, mounts, files of the store and of the runtime directory
 traces() {
-	ps -u "$(id -u)" -o args= | grep -c '[l]amina' || :
+	pgrep -u "$(id -u)" -c -f "^$LAMINA( |$)" || :
 	cat /proc/self/mounts
 	find "$FIX_STORE" "$XDG_RUNTIME_DIR" ! -path '*/images/*' -printf '%P %y\n' | sort
 }
