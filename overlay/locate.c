@@ -11,6 +11,7 @@
  */
 #include "overlay/locate.h"
 
+#include "base/at.h"
 #include "base/cleanup.h"
 
 #include <fcntl.h>
@@ -89,6 +90,7 @@ static int open_dir(struct ovl_fs *fs, struct node *dir)
 
 int locate_dir_fd(struct ovl_fs *fs, struct node *dir, struct fd_ref *ret)
 {
+	char name[24];
 	int fd, orphan;
 
 	if (dir == fs->root) {
@@ -98,9 +100,16 @@ int locate_dir_fd(struct ovl_fs *fs, struct node *dir, struct fd_ref *ret)
 	if (fdc_get(fs->fds, dir, ret))
 		return 0;
 	pthread_rwlock_rdlock(&fs->tree);
-	/* A directory that is gone keeps its descriptor until the node dies. */
+	/* A directory that is gone keeps its descriptor, or a place, until the node dies. */
 	orphan = __atomic_load_n(&dir->orphan_fd, __ATOMIC_ACQUIRE);
-	fd = orphan >= 0 ? open_child_dir(orphan, ".") : open_dir(fs, dir);
+	if (orphan >= 0) {
+		fd = open_child_dir(orphan, ".");
+	} else if (dir->flags & NODE_IN_ORPHANS) {
+		locate_orphan_name(dir, name);
+		fd = open_child_dir(fs->up->orphans_fd, name);
+	} else {
+		fd = open_dir(fs, dir);
+	}
 	pthread_rwlock_unlock(&fs->tree);
 	return fd < 0 ? fd : fdc_put_take_fd(fs->fds, dir, fd, ret);
 }
@@ -239,7 +248,10 @@ void locate_unkeep(struct ovl_fs *fs, struct node *n)
 	}
 	if (n->flags & NODE_IN_ORPHANS) {
 		locate_orphan_name(n, name);
-		(void)unlinkat(fs->up->orphans_fd, name, 0);
+		if (S_ISDIR(n->fmt))
+			(void)at_remove_tree(fs->up->orphans_fd, name);
+		else
+			(void)unlinkat(fs->up->orphans_fd, name, 0);
 		node_flags_set(n, 0, NODE_IN_ORPHANS);
 	}
 }

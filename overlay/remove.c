@@ -102,7 +102,7 @@ int remove_keep(struct ovl_fs *fs, struct node *n, struct node *parent, const ch
 	if (!last && !leads_nowhere(n, parent, name))
 		return 0;
 	r = locate_keep(fs, n);
-	/* Too many descriptors.  A directory can do without: it is empty. */
+	/* Too many descriptors.  A directory moves away when it is removed: remove_put_away(). */
 	if (r != -EMFILE && r != -ENFILE)
 		return r;
 	if (S_ISDIR(n->fmt))
@@ -116,6 +116,18 @@ int remove_keep(struct ovl_fs *fs, struct node *n, struct node *parent, const ch
 	if (r == 0)
 		node_flags_set(n, NODE_IN_ORPHANS, 0);
 	return r;
+}
+
+void remove_put_away(struct ovl_fs *fs, struct node *dir, const char *tmp)
+{
+	char orphan[24];
+
+	/* Its inode number names the node, so it must not be another's while the node lives. */
+	locate_orphan_name(dir, orphan);
+	if (dir->orphan_fd < 0 && renameat(fs->up->work_fd, tmp, fs->up->orphans_fd, orphan) == 0)
+		node_flags_set(dir, NODE_IN_ORPHANS, 0);
+	else
+		(void)at_remove_tree(fs->up->work_fd, tmp);
 }
 
 struct node_link *remove_forget_name(struct ovl_fs *fs, struct node *n, struct node *parent,
@@ -164,12 +176,13 @@ static int remove_file(struct ovl_fs *fs, int dirfd, const char *name, bool whit
 	return r;
 }
 
-static int remove_dir(struct ovl_fs *fs, int dirfd, const char *name, bool whiteout, bool bare)
+static int remove_dir(
+	struct ovl_fs *fs, struct node *dir, int dirfd, const char *name, bool whiteout)
 {
 	char tmp[UPPER_WORK_NAME_BYTES];
 	int r = 0;
 
-	if (!whiteout && bare)
+	if (!whiteout && dir->names.n == 0 && dir->orphan_fd >= 0)
 		return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 	if (whiteout) {
 		r = remove_make_whiteout(fs, tmp);
@@ -178,11 +191,14 @@ static int remove_dir(struct ovl_fs *fs, int dirfd, const char *name, bool white
 	} else {
 		upper_work_name(fs->up, tmp);
 	}
-	if (renameat2(dirfd, name, fs->up->work_fd, tmp, whiteout ? RENAME_EXCHANGE : 0) < 0)
+	if (renameat2(dirfd, name, fs->up->work_fd, tmp, whiteout ? RENAME_EXCHANGE : 0) < 0) {
 		r = -errno;
-	/* The whiteout, or the directory with nothing but whiteouts in it. */
-	(void)at_remove_tree(fs->up->work_fd, tmp);
-	return r;
+		(void)unlinkat(fs->up->work_fd, tmp, 0);
+		return r;
+	}
+	/* The directory with nothing but whiteouts in it. */
+	remove_put_away(fs, dir, tmp);
+	return 0;
 }
 
 /* ---- the operation; both locks are held ---- */
@@ -206,7 +222,7 @@ static int remove_upper(struct removal *m, int dirfd)
 	if (!m->is_dir)
 		return remove_file(fs, dirfd, m->name, m->slot.has_lower);
 	pthread_rwlock_wrlock(&fs->tree);
-	r = remove_dir(fs, dirfd, m->name, m->slot.has_lower, m->n->names.n == 0);
+	r = remove_dir(fs, m->n, dirfd, m->name, m->slot.has_lower);
 	pthread_rwlock_unlock(&fs->tree);
 	return r;
 }

@@ -25,5 +25,11 @@ int remove_keep(struct ovl_fs *fs, struct node *n, struct node *parent, const ch
 struct node_link *remove_forget_name(struct ovl_fs *fs, struct node *n, struct node *parent,
 	const char *name, const struct dir_slot *slot);
 
+/**
+ * remove_put_away() - a removed directory that stands at work/@tmp now: into work/orphans unless a
+ * descriptor keeps it; its lock is held
+ */
+void remove_put_away(struct ovl_fs *fs, struct node *dir, const char *tmp);
+
 /** remove_make_whiteout() - in work/, under a fresh name */
 int remove_make_whiteout(struct ovl_fs *fs, char tmp[UPPER_WORK_NAME_BYTES]);

@@ -171,7 +171,7 @@ static int make_opaque(struct ovl_fs *fs, struct node *dir)
 	return r;
 }
 
-/* Replace an upper directory that holds only whiteouts by an empty opaque one. */
+/* Replace an upper directory that holds only whiteouts, or is to be kept, by an empty opaque one. */
 static int clear_dir(struct ovl_fs *fs, struct side *s)
 {
 	char tmp[UPPER_WORK_NAME_BYTES];
@@ -186,10 +186,13 @@ static int clear_dir(struct ovl_fs *fs, struct side *s)
 	auto_fd fd = openat(fs->up->work_fd, tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0 || fsetxattr(fd, XA_OPAQUE, "y", 1, 0) < 0 ||
-		renameat2(fs->up->work_fd, tmp, s->fd.fd, s->name, RENAME_EXCHANGE) < 0)
+		renameat2(fs->up->work_fd, tmp, s->fd.fd, s->name, RENAME_EXCHANGE) < 0) {
 		r = -errno;
-	(void)at_remove_tree(fs->up->work_fd, tmp);
-	return r;
+		(void)at_remove_tree(fs->up->work_fd, tmp);
+		return r;
+	}
+	remove_put_away(fs, s->n, tmp);
+	return 0;
 }
 
 static int prepare_replaced(struct renaming *m)
@@ -210,7 +213,8 @@ static int prepare_replaced(struct renaming *m)
 			return r;
 	}
 	r = to->slot.upper ? remove_keep(fs, to->n, to->dir, to->name) : 0;
-	if (r == 0 && S_ISDIR(to->n->fmt) && to->slot.upper && to->n->names.n > 0)
+	if (r == 0 && S_ISDIR(to->n->fmt) && to->slot.upper &&
+		(to->n->names.n > 0 || to->n->orphan_fd < 0))
 		r = clear_dir(fs, to);
 	return r;
 }

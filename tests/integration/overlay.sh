@@ -305,6 +305,35 @@ t_a_fifo_without_a_known_name_takes_a_mode() {
 	ns check_fifo_mode
 }
 
+check_removed_dirs() {
+	mkdir tree
+	wait_for "(ulimit -n 256; exec '$OVLMOUNT' tree state mnt) > pid 2> mount.err"
+	python3 - << 'END'
+import os
+fds = []
+for i in range(200):
+    os.mkdir(f"mnt/d{i}")
+    fds.append(os.open(f"mnt/d{i}", os.O_RDONLY))
+    if i % 2:
+        os.mkdir("mnt/new")
+        os.rename("mnt/new", f"mnt/d{i}")
+    os.rmdir(f"mnt/d{i}")
+for i in range(400):
+    os.mkdir(f"mnt/n{i}")
+    open(f"mnt/n{i}/f", "w").write("f")
+for fd in fds:
+    os.fchmod(fd, 0o700)
+    assert os.listdir(fd) == [] and os.fstat(fd).st_nlink == 0
+END
+	wait_for '[ -z "$(ls state/work/orphans)" ]'
+}
+
+t_removed_directories_that_are_open_keep_their_number() {
+	need python3
+	mkdir state mnt
+	ns check_removed_dirs
+}
+
 check_rename() {
 	small_tree
 	mnt
