@@ -402,7 +402,9 @@ t_unreadable_state_is_told_and_removed_by_force() {
 
 t_all_that_ended_are_removed_while_others_begin() {
 	# What a container is before its state is written
-	local dir=$FIX_STORE/containers/$(printf '%064d' 7)
+	local dir
+
+	dir=$FIX_STORE/containers/$(printf '%064d' 7)
 
 	store run --network none "$FIX_IMAGE" true
 	mkdir -p "$dir"
