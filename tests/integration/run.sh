@@ -349,13 +349,26 @@ t_terminal_is_restored_after_failures_and_kills() {
 
 # --- what stays ----------------------------------------------------------------------------------
 
-assert_nothing_left() {
-	local left
+# own_processes: Lamina's processes below the runner, which adopts what outlives its parent
+own_processes() {
+	ps -e -o pid=,ppid=,stat=,comm= | awk -v top="$PPID" '
+		{
+			kids[$2] = kids[$2] " " $1
+			if ($3 !~ /^Z/ && $4 ~ /^lamina/)
+				own[$1] = $4
+		}
+		function walk(pid,    n, a, i) {
+			if (pid in own)
+				print pid, own[pid]
+			n = split(kids[pid], a, " ")
+			for (i = 1; i <= n; i++)
+				walk(a[i])
+		}
+		END { walk(top) }'
+}
 
-	left=$(descendants | while read -r pid; do
-		tr '\0' ' ' < "/proc/$pid/cmdline" 2> /dev/null | grep lamina || :
-	done)
-	assert_eq "$left" "" "processes that are left"
+assert_nothing_left() {
+	assert_eq "$(own_processes)" "" "processes that are left"
 	assert_eq "$(ls "$FIX_STORE/containers" "$FIX_STORE/containers/.gone")" \
 		"$FIX_STORE/containers:
 
@@ -443,7 +456,7 @@ t_killed_monitor_takes_the_container_along() {
 	init=$(store ps --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["pid"])')
 	kill -9 "$pid"
 	wait_for "gone $init"
-	wait_for '! descendants | xargs -r ps -o stat=,args= -p | grep -v "^Z" | grep -q "$LAMINA\|lamina-"'
+	wait_for '[ -z "$(own_processes)" ]'
 	# Its directory goes with the next command.
 	ctr -- true
 	assert_nothing_left
@@ -464,7 +477,7 @@ signal.pause()' > out &
 		python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["pid"])')
 	kill -9 "$pid"
 	wait_for "gone $init"
-	wait_for '! descendants | xargs -r ps -o stat=,args= -p | grep -v "^Z" | grep -q "lamina"'
+	wait_for '[ -z "$(own_processes)" ]'
 }
 
 t_killed_root_process_ends_the_container() {
