@@ -613,7 +613,9 @@ def write(directory):
         json.dump({'cases': out}, stream)
 
 
-for make in (good_dialects, good_numbers, good_names, good_types, good_sparse, good_ends, good_merges, bad_members,
-             bad_extended, bad_names, bad_sparse, bad_chains, good_scale):
-    make()
-write(sys.argv[1])
+
+if __name__ == '__main__':
+    for make in (good_dialects, good_numbers, good_names, good_types, good_sparse, good_ends, good_merges, bad_members,
+                 bad_extended, bad_names, bad_sparse, bad_chains, good_scale):
+        make()
+    write(sys.argv[1])

@@ -74,6 +74,13 @@ t_generated_layers() {
 	verdict gen
 }
 
+t_random_chains_give_the_tree_of_a_model() {
+	python3 "$SRC/tests/hostile/random_chains.py" "$FIX_DUMP" 300 > chains || {
+		cat chains
+		fail "the trees differ"
+	}
+}
+
 t_sparse_files_of_gnu_tar_in_all_formats() {
 	local version
 

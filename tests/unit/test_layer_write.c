@@ -11,7 +11,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 /* ---- names ---- */
@@ -370,6 +372,28 @@ TEST(errors_of_the_source_are_passed_on)
 	CHECK(strstr(err.text, "source fails"));
 	CHECK_INT(faccessat(l.dirfd, "layer.tar", F_OK, 0), ==, -1);
 	source_close(&src.base);
+}
+
+TEST(a_full_disk_leaves_nothing_behind)
+{
+	auto_free char *big = calloc(1, 1 << 20);
+	struct rlimit before, small;
+	auto_buf tar = { 0 };
+	auto_layer l;
+	int r;
+
+	make_tar_add(&tar, &(struct tar_entry){ .name = "big", .data = big, .len = 1 << 20 });
+	CHECK_INT(getrlimit(RLIMIT_FSIZE, &before), ==, 0);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	small = before;
+	small.rlim_cur = 300000;
+	CHECK_INT(setrlimit(RLIMIT_FSIZE, &small), ==, 0);
+	r = write_layer(&l, &tar, 0, NULL);
+	CHECK_INT(setrlimit(RLIMIT_FSIZE, &before), ==, 0);
+	CHECK_INT(r, ==, -EFBIG);
+	CHECK(strstr(l.err.text, "cannot write the layer") != NULL);
+	CHECK_INT(faccessat(l.dirfd, "layer.tar", F_OK, 0), ==, -1);
+	CHECK_INT(faccessat(l.dirfd, "layer.idx", F_OK, 0), ==, -1);
 }
 
 TEST(layers_that_hurt_are_refused)
