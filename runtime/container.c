@@ -91,11 +91,13 @@ static int start_network(struct container *c, const struct net_slirp_opts *slirp
 {
 	auto_fd userns_fd = open_ns(c->stage.pid, "user");
 	auto_fd netns_fd = open_ns(c->stage.pid, "net");
+	struct net_slirp_opts opts = *slirp;
 	int r;
 
 	if (userns_fd < 0 || netns_fd < 0)
 		return err_set(err, -ESRCH, "cannot open the container's network namespace");
-	r = net_slirp_start(slirp, userns_fd, netns_fd, c->stage.pidfd, &c->net_pid, err);
+	opts.flags |= NET_LEAVE_TAP;
+	r = net_slirp_start(&opts, userns_fd, netns_fd, c->stage.pidfd, &c->net_pid, err);
 	if (r < 0)
 		return r;
 	c->net_pidfd = (int)syscall(SYS_pidfd_open, c->net_pid, 0);

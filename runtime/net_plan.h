@@ -62,6 +62,11 @@ struct net_slirp_opts {
 enum net_slirp_flags {
 	NET_NO_OFFLOAD =
 		1 << 0, /* plain frames, as on kernels without offload (tests, comparison) */
+	/*
+	 * The namespace goes when the network does and takes the interface along: removing it here
+	 * would make everybody who waits for the network's end wait for the kernel (20 ms).
+	 */
+	NET_LEAVE_TAP = 1 << 1,
 };
 
 /* One end of a forward. */

@@ -12,7 +12,7 @@
  *
  * Invariants: - no packet is looked at before the rights are gone
  *             - when the caller hears of success, packets flow and forwards listen
- *             - the helper has ended by then; the watcher ends with the network process
+ *             - the helper ends by itself, the watcher with the network process
  */
 #include "runtime/net_slirp.h"
 
@@ -299,6 +299,7 @@ static int process_open(struct net_process *p, const struct net_slirp_opts *opts
 	p->opts = opts;
 	p->etc = p->resolv = p->tap.fd = -1;
 	(void)signal(SIGPIPE, SIG_IGN); /* libslirp writes to sockets whose peer is gone */
+	(void)signal(SIGCHLD, SIG_IGN); /* children are reaped without being waited for */
 	(void)fd_raise_limit();
 	/* libslirp's buffers are 128 KiB: giving each back to the kernel costs three calls. */
 	(void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_BYTES);

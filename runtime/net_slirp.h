@@ -29,7 +29,7 @@
  * Returns when packets flow: the tap is up with its addresses and routes, and every forward
  * listens.  The process has left the caller's session; of the caller's fds it keeps stderr and
  * those of @opts.  It ends by itself, at once, when @watch_fd or opts->exit_fd reports an event, on
- * SIGTERM, and when the tap is gone; the interface vanishes with it.
+ * SIGTERM, and when the tap is gone; the interface vanishes with it, but see NET_LEAVE_TAP.
  *
  * Forks without exec: call it from a process with one thread.
  *

@@ -15,7 +15,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 /* Since Linux 6.2; older headers lack the names, older kernels answer EINVAL. */
 #ifndef TUN_F_USO4
@@ -83,6 +82,8 @@ static int make_tap(const char *name, unsigned flags, struct net_tap *ret, struc
 		return err_set(err, -errno, "cannot make the interface '%s'", name);
 	ret->vnet_hdr = ifr.ifr_flags & IFF_VNET_HDR;
 	ret->offload = ret->vnet_hdr && set_offload(fd) == 0;
+	if (flags & NET_LEAVE_TAP)
+		(void)ioctl(fd, TUNSETPERSIST, 1UL);
 	ret->fd = fd_take(&fd);
 	return 0;
 }
@@ -178,7 +179,6 @@ int net_tap_open(const struct net_slirp_opts *opts, const struct net_plan *plan,
 	}
 	(void)close(fd_take(&theirs));
 	r = receive_report(ours, &report, &fd);
-	(void)waitpid(pid, NULL, 0);
 	if (r < 0)
 		return err_set(err, r, "the helper inside the namespace failed");
 	if (report.code < 0) {

@@ -21,8 +21,11 @@ struct net_tap {
  * @userns_fd: owner of @netns_fd; -1, or the caller's own: not entered
  * @netns_fd:  where the tap is made; -1: in the caller's own
  *
+ * Does not wait for the child, whose end takes milliseconds after it has answered: the caller
+ * ignores SIGCHLD, which reaps it.
+ *
  * Return: 0 or a negative errno with a text.  @ret->fd is owned by the caller; the interface
- * lives as long as it is open anywhere.
+ * lives as long as it is open anywhere; with NET_LEAVE_TAP, as long as its namespace.
  */
 int net_tap_open(const struct net_slirp_opts *opts, const struct net_plan *plan, int userns_fd,
 	int netns_fd, struct net_tap *ret, struct err *err);
