@@ -20,6 +20,7 @@
 #include "runtime/net_resolv.h"
 #include "runtime/net_sandbox.h"
 #include "runtime/net_stack.h"
+#include "runtime/netproc.h"
 
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -33,8 +34,6 @@
 #include <net/if.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <time.h>
 
 /* libslirp looks at resolv.conf at most this often. */
@@ -383,138 +382,43 @@ int net_slirp_serve_tap(const struct net_slirp_opts *opts, int take_tap_fd, int 
 
 /* The child of net_slirp_start() */
 
-struct start_report {
-	int code;
-	struct err err;
+struct start {
+	const struct net_slirp_opts *opts;
+	int userns_fd, netns_fd, watch_fd;
 };
 
-static int compare_int(const void *a, const void *b)
+static int child_main(void *ctx, int *report_fd, struct err *err)
 {
-	int x = *(const int *)a, y = *(const int *)b;
+	const struct start *s = ctx;
+	auto_cleanup(process) struct net_process *p = calloc(1, sizeof(*p));
+	auto_free uint16_t *ports = calloc(s->opts->n_forwards + 1, sizeof(*ports));
+	int r;
 
-	return (x > y) - (x < y);
-}
-
-/* Close all fds from 3 on but the n in @keep; negative ones are none. */
-static void close_all_but(int *keep, size_t n)
-{
-	unsigned from = STDERR_FILENO + 1;
-
-	qsort(keep, n, sizeof(*keep), compare_int);
-	for (size_t i = 0; i < n; i++) {
-		if (keep[i] < (int)from)
-			continue;
-		if (keep[i] > (int)from)
-			(void)close_range(from, (unsigned)keep[i] - 1, 0);
-		from = (unsigned)keep[i] + 1;
-	}
-	(void)close_range(from, ~0U, 0);
-}
-
-/* What a child inherits and a daemon must not keep. */
-static void become_daemon(int *keep, size_t n_keep)
-{
-	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGCHLD };
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	sigset_t none;
-
-	(void)setsid();
-	(void)prctl(PR_SET_NAME, "lamina-slirp", 0, 0, 0);
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		(void)signal(signals[i], SIG_DFL);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	if (null >= 0) {
-		(void)dup2(null, STDIN_FILENO);
-		(void)dup2(null, STDOUT_FILENO);
-	}
-	close_all_but(keep, n_keep);
-}
-
-/* Behind the report follow the host's ports, as many as forwards were asked for. */
-static int send_ports(int fd, const struct net_api *api)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < api->n_entries; i++)
-		r = fd_write_all(fd, &api->entries[i].host_port, sizeof(uint16_t));
-	return r;
-}
-
-static _Noreturn void child_main(
-	const struct net_slirp_opts *opts, int userns_fd, int netns_fd, int watch_fd, int report_fd)
-{
-	int keep[] = { userns_fd, netns_fd, watch_fd, report_fd, opts->exit_fd, opts->api_fd };
-	struct net_process *p = calloc(1, sizeof(*p));
-	struct start_report report = { 0 };
-
-	become_daemon(keep, ARRAY_SIZE(keep));
-	if (!p) {
-		report.code = err_set(&report.err, -ENOMEM, "cannot start the network");
-	} else {
-		report.code = process_open(p, opts, userns_fd, netns_fd, -1, &report.err);
-		if (report.code == 0)
-			report.code = process_settle(p, watch_fd, &report.err);
-	}
-	(void)fd_write_all(report_fd, &report, sizeof(report));
-	if (report.code == 0 && opts->ret_host_ports)
-		(void)send_ports(report_fd, &p->api);
-	(void)close(report_fd);
-	if (report.code < 0)
-		_exit(1);
-	(void)process_run(p, NULL);
-	_exit(0);
-}
-
-static int read_whole(int fd, void *to, size_t size)
-{
-	size_t len = 0;
-	ssize_t n;
-
-	while (len < size) {
-		n = read(fd, (char *)to + len, size - len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return -EPIPE;
-		len += (size_t)n;
-	}
-	return 0;
+	if (!p || !ports)
+		return err_set(err, -ENOMEM, "cannot start the network");
+	r = process_open(p, s->opts, s->userns_fd, s->netns_fd, -1, err);
+	if (r == 0)
+		r = process_settle(p, s->watch_fd, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < p->api.n_entries; i++)
+		ports[i] = p->api.entries[i].host_port;
+	(void)netproc_report(report_fd, ports,
+		s->opts->ret_host_ports ? s->opts->n_forwards * sizeof(*ports) : 0);
+	return process_run(p, err);
 }
 
 int net_slirp_start(const struct net_slirp_opts *opts, int userns_fd, int netns_fd, int watch_fd,
 	pid_t *ret_pid, struct err *err)
 {
-	auto_fd ours = -1, theirs = -1;
-	struct start_report report = { 0 };
-	int fds[2], r;
-	pid_t pid;
+	struct start start = { opts, userns_fd, netns_fd, watch_fd };
+	int keep[] = { userns_fd, netns_fd, watch_fd, opts->exit_fd, opts->api_fd, -1 };
+	const struct netproc p = { .name = "lamina-slirp",
+		.main = child_main,
+		.ctx = &start,
+		.keep = keep,
+		.n_keep = ARRAY_SIZE(keep) - 1 };
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return err_set(err, -errno, "cannot make a pipe");
-	ours = fds[0];
-	theirs = fds[1];
-	pid = fork();
-	if (pid < 0)
-		return err_set(err, -errno, "cannot fork");
-	if (pid == 0)
-		child_main(opts, userns_fd, netns_fd, watch_fd, theirs);
-	(void)close(fd_take(&theirs));
-	r = read_whole(ours, &report, sizeof(report));
-	if (r == 0 && report.code == 0 && opts->ret_host_ports)
-		r = read_whole(ours, opts->ret_host_ports, opts->n_forwards * sizeof(uint16_t));
-	if (r == 0 && report.code == 0) {
-		*ret_pid = pid;
-		return 0;
-	}
-	(void)kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	if (r < 0)
-		return err_set(err, r, "the network process died");
-	if (err)
-		*err = report.err;
-	return report.code;
+	return netproc_start(&p, opts->ret_host_ports,
+		opts->ret_host_ports ? opts->n_forwards * sizeof(uint16_t) : 0, ret_pid, err);
 }
