@@ -135,14 +135,25 @@ static int spawn(struct container *c, const struct ctr_start_opts *opts, struct 
 	return r < 0 ? r : ctr_stage_wait_ready(&c->stage, err);
 }
 
-/* The record goes first: who sees the program run finds its container written down. */
-static int run_program(struct container *c, bool interactive, struct err *err)
+int ctr_create(struct container *c, const struct ctr_start_opts *opts, struct err *err)
 {
 	int r;
 
-	r = move_state(c, EV_PREPARED, err);
+	c->interactive = opts->interactive;
+	r = prepare(c, opts, err);
 	if (r >= 0)
-		r = move_state(c, EV_START, err);
+		r = spawn(c, opts, err);
+	if (r >= 0)
+		r = move_state(c, EV_PREPARED, err);
+	return r < 0 ? rootproc_explain(&c->root, r, err) : 0;
+}
+
+/* The record goes first: who sees the program run finds its container written down. */
+static int run_program(struct container *c, struct err *err)
+{
+	int r;
+
+	r = move_state(c, EV_START, err);
 	if (r >= 0)
 		r = record_write(&c->dir, &c->record, err);
 	if (r >= 0 && !c->record.auto_remove)
@@ -150,7 +161,7 @@ static int run_program(struct container *c, bool interactive, struct err *err)
 	if (r >= 0)
 		r = monitor_init(&c->monitor, err);
 	if (r >= 0 && c->stage.pty_fd >= 0) {
-		tty_init(&c->tty, interactive ? STDIN_FILENO : -1, STDOUT_FILENO);
+		tty_init(&c->tty, c->interactive ? STDIN_FILENO : -1, STDOUT_FILENO);
 		r = tty_attach(&c->tty, fd_take(&c->stage.pty_fd), err);
 		c->monitor.tty = &c->tty;
 	}
@@ -162,15 +173,10 @@ static int run_program(struct container *c, bool interactive, struct err *err)
 	return 0;
 }
 
-int ctr_start(struct container *c, const struct ctr_start_opts *opts, struct err *err)
+int ctr_start(struct container *c, struct err *err)
 {
-	int r;
+	int r = run_program(c, err);
 
-	r = prepare(c, opts, err);
-	if (r >= 0)
-		r = spawn(c, opts, err);
-	if (r >= 0)
-		r = run_program(c, opts->interactive, err);
 	if (r < 0) {
 		tty_done(&c->tty);
 		return rootproc_explain(&c->root, r, err);

@@ -5,7 +5,8 @@
  *
  *      ctr_begin() ─▶ id, directory, parent namespace
  *        caller: root file system, configuration
- *      ctr_start() ─▶ namespaces, network, the program runs
+ *      ctr_create() ─▶ namespaces, network, root; all but the program's first instruction
+ *      ctr_start() ─▶ the program runs
  *      ctr_wait()  ─▶ exit code
  *      ctr_end()   ─▶ nothing is left but, unless it is to be removed, its directory
  *
@@ -32,6 +33,7 @@ struct container {
 	struct tty tty;
 	int net_pidfd; /* -1: no network process */
 	pid_t net_pid; /* 0: none; also the process group of its helpers */
+	bool interactive; /* stdin goes to the container */
 	bool started;
 };
 
@@ -58,10 +60,17 @@ int ctr_begin(struct container *c, const char *store_path, const char *name, str
 int ctr_configure(struct container *c, const char *json, size_t len, struct err *err);
 
 /**
- * ctr_start() - until the program runs
+ * ctr_create() - until all stands but the program: CTR_CREATED, c->stage.pid waits
+ * With a terminal, c->stage.pty_fd is its master; its size can be set before the program begins.
  * Return: 0; a negative errno, c->stage.exit_code then says what to exit with.
  */
-int ctr_start(struct container *c, const struct ctr_start_opts *opts, struct err *err);
+int ctr_create(struct container *c, const struct ctr_start_opts *opts, struct err *err);
+
+/**
+ * ctr_start() - the program of a created container begins
+ * Return: as ctr_create(); the terminal has its mode back after a failure.
+ */
+int ctr_start(struct container *c, struct err *err);
 
 /** ctr_wait() - until it ends: its exit code, or a negative errno */
 int ctr_wait(struct container *c, struct err *err);

@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "runtime/caps_apply.h"
 #include "runtime/inroot.h"
+#include "runtime/nsjoin.h"
 #include "runtime/spec_check.h"
 
 #include <fcntl.h>
@@ -24,6 +25,7 @@
 #include <linux/keyctl.h>
 #include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
@@ -43,6 +45,8 @@ int init_die_with_monitor(struct stage *st, struct err *err)
 {
 	struct pollfd p = { .fd = st->sock, .events = 0 };
 
+	if (st->flags & (STAGE_ALONE | STAGE_DETACHED))
+		return 0;
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return err_set(err, -errno, "cannot ask for a death signal");
 	if (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)))
@@ -74,22 +78,30 @@ int init_close_others(struct stage *st, struct err *err)
 	unsigned int from = STDERR_FILENO + 1;
 	const struct rootfs *rf = &st->rootfs;
 
-	if (st->spec->n_mounts + st->spec->n_devices + 32 > LIMIT_KEPT_FDS)
+	if (st->spec->n_mounts + st->spec->n_devices + 64 > LIMIT_KEPT_FDS)
 		return err_set(err, -E2BIG, "mounts and devices");
+	from += st->n_preserve_fds;
 	keep(&l, st->sock);
-	keep(&l, rf->root_fd);
+	keep(&l, st->start_sock);
 	for (int i = 0; i < 3; i++)
 		keep(&l, st->stdio[i]);
-	for (size_t i = 0; i < ROOTFS_N_NODES; i++)
-		keep(&l, rf->node_fds[i]);
-	for (size_t i = 0; i < st->spec->n_mounts; i++)
-		keep(&l, rf->mounts[i].fd);
-	for (size_t i = 0; i < st->spec->n_devices; i++)
-		keep(&l, rf->device_fds[i]);
+	for (int i = 0; i < SPEC_NS_MAX_; i++)
+		keep(&l, st->ns_fds[i]);
+	if (rf->spec) {
+		keep(&l, rf->root_fd);
+		for (size_t i = 0; i < ROOTFS_N_NODES; i++)
+			keep(&l, rf->node_fds[i]);
+		for (size_t i = 0; i < st->spec->n_mounts; i++)
+			keep(&l, rf->mounts[i].fd);
+		for (size_t i = 0; i < st->spec->n_devices; i++)
+			keep(&l, rf->device_fds[i]);
+	}
 	qsort(l.v, l.n, sizeof(l.v[0]), compare_ints);
 	for (size_t i = 0; i < l.n; i++) {
 		unsigned int fd = (unsigned int)l.v[i];
 
+		if (fd < from)
+			continue;
 		if (fd > from && close_range(from, fd - 1, 0) < 0)
 			return err_set(err, -errno, "cannot close files");
 		from = fd + 1;
@@ -99,6 +111,22 @@ int init_close_others(struct stage *st, struct err *err)
 
 /* ---- namespaces ---- */
 
+/* Before the process becomes somebody who may not write to its own files in /proc. */
+int init_oom_score(struct stage *st, struct err *err)
+{
+	const struct spec_i64 *score = &st->spec->process->oom_score_adj;
+	auto_fd fd = -1;
+	char text[16];
+	int n, r;
+
+	if (!score->set)
+		return 0;
+	n = snprintf(text, sizeof(text), "%d", (int)score->v);
+	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	r = fd < 0 ? -errno : fd_write_all(fd, text, (size_t)n);
+	return r < 0 ? err_set(err, r, "cannot set the OOM score to %s", text) : 0;
+}
+
 /* The monitor is 0 of the parent namespace; who that is here depends on the map. */
 int init_become_root(struct stage *st, struct err *err)
 {
@@ -107,6 +135,17 @@ int init_become_root(struct stage *st, struct err *err)
 	if (setresuid(0, 0, 0) < 0 && errno != EINVAL)
 		return err_set(err, -errno, "cannot become root of the container");
 	return init_die_with_monitor(st, err);
+}
+
+int init_namespaces(struct stage *st, struct err *err)
+{
+	const struct spec_namespace *cgroup = &st->spec->ns[SPEC_NS_CGROUP];
+	int r = nsjoin_rest(st, err);
+
+	/* In its cgroup since "mapped": the namespace takes that for its root. */
+	if (r >= 0 && cgroup->on && !cgroup->path && unshare(CLONE_NEWCGROUP) < 0)
+		r = err_set(err, -errno, "cannot make a cgroup namespace");
+	return r;
 }
 
 int init_new_session(struct stage *st, struct err *err)
@@ -129,6 +168,8 @@ int init_new_keyring(struct stage *st, struct err *err)
 {
 	int r = 0;
 
+	if (st->flags & STAGE_KEEP_KEYRING)
+		return 0;
 	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0)
 		r = -errno;
 	if (r == 0 || r == -ENOSYS || r == -EPERM)
@@ -172,6 +213,15 @@ int init_console(struct stage *st, struct err *err)
 	if (!st->spec->process->terminal)
 		return 0;
 	return rootfs_console(&st->rootfs, &st->pty_fd, &st->slave_fd, err);
+}
+
+int init_terminal(struct stage *st, struct err *err)
+{
+	const struct spec_process *p = st->spec->process;
+
+	if (!p->terminal)
+		return 0;
+	return rootfs_terminal(st->rootfs.root_fd, p, &st->pty_fd, &st->slave_fd, err);
 }
 
 static int write_in_proc(const struct stage *st, const char *path, const char *text)
@@ -277,23 +327,41 @@ int init_find_program(struct stage *st, struct err *err)
 	return r < 0 ? program_failed(st, r, what, err) : 0;
 }
 
+/*
+ * The monitor may go now.  Somebody who connects, but is killed before it says anything, has not
+ * started the container: the next one may.
+ */
+int init_await_starter(struct stage *st, struct err *err)
+{
+	st->flags |= STAGE_ALONE;
+	if (prctl(PR_SET_PDEATHSIG, 0) < 0)
+		return err_set(err, -errno, "cannot live alone");
+	(void)close(st->sock);
+	for (;;) {
+		char c;
+
+		st->sock = accept4(st->start_sock, NULL, NULL, SOCK_CLOEXEC);
+		if (st->sock < 0 && errno != EINTR && errno != ECONNABORTED)
+			_exit(STAGE_EXIT_FAILED);
+		if (st->sock < 0)
+			continue;
+		if (recv(st->sock, &c, 1, MSG_PEEK) > 0)
+			break;
+		(void)close(st->sock);
+	}
+	(void)close(st->start_sock);
+	return 0;
+}
+
 int init_limits(struct stage *st, struct err *err)
 {
 	const struct spec_process *p = st->spec->process;
-	char text[16];
-	int r;
 
 	for (size_t i = 0; i < p->n_rlimits; i++) {
 		struct rlimit rl = { (rlim_t)p->rlimits[i].soft, (rlim_t)p->rlimits[i].hard };
 
 		if (setrlimit((__rlimit_resource_t)p->rlimits[i].resource, &rl) < 0)
 			return err_set(err, -errno, "cannot set %s", p->rlimits[i].name);
-	}
-	if (p->oom_score_adj.set) {
-		snprintf(text, sizeof(text), "%d", (int)p->oom_score_adj.v);
-		r = write_in_proc(st, "self/oom_score_adj", text);
-		if (r < 0)
-			return err_set(err, r, "cannot set the OOM score");
 	}
 	if (p->io_priority.set && syscall(SYS_ioprio_set, 1, 0, (int)p->io_priority.v) < 0)
 		return err_set(err, -errno, "cannot set the I/O priority");
@@ -398,7 +466,7 @@ int init_exec(struct stage *st, struct err *err)
 	static const char *const no_env[] = { NULL };
 	char what[256];
 
-	if (close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0)
+	if (close_range(STDERR_FILENO + 1 + st->n_preserve_fds, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0)
 		return err_set(err, -errno, "cannot close files");
 	(void)execve(st->program, (char *const *)p->args.v,
 		(char *const *)(p->env.v ? p->env.v : (const char **)no_env));

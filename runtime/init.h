@@ -10,14 +10,18 @@
 
 int init_die_with_monitor(struct stage *st, struct err *err);
 int init_close_others(struct stage *st, struct err *err);
+int init_oom_score(struct stage *st, struct err *err);
 int init_become_root(struct stage *st, struct err *err);
+int init_namespaces(struct stage *st, struct err *err);
 int init_new_session(struct stage *st, struct err *err);
 int init_new_keyring(struct stage *st, struct err *err);
 int init_set_names(struct stage *st, struct err *err);
 int init_loopback_up(struct stage *st, struct err *err);
 int init_console(struct stage *st, struct err *err);
+int init_terminal(struct stage *st, struct err *err);
 int init_sysctls(struct stage *st, struct err *err);
 int init_find_program(struct stage *st, struct err *err);
+int init_await_starter(struct stage *st, struct err *err);
 int init_limits(struct stage *st, struct err *err);
 int init_streams(struct stage *st, struct err *err);
 int init_filter_early(struct stage *st, struct err *err);

@@ -12,8 +12,10 @@
 #include "runtime/rootfs.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <termios.h>
 
 static const char *const node_names[ROOTFS_N_NODES] = { "/dev/null", "/dev/zero", "/dev/full",
@@ -88,27 +90,49 @@ int rootfs_devices(struct rootfs *rf, struct err *err)
 	return make_links(rf, err);
 }
 
-int rootfs_console(struct rootfs *rf, int *ret_master, int *ret_slave, struct err *err)
+int rootfs_terminal(
+	int root_fd, const struct spec_process *p, int *ret_master, int *ret_slave, struct err *err)
 {
-	auto_fd master = inroot_open(rf->root_fd, "/dev/pts/ptmx", O_RDWR | O_NOCTTY);
-	auto_fd slave = -1, copy = -1, place = -1;
+	auto_fd master = inroot_open(root_fd, "/dev/pts/ptmx", O_RDWR | O_NOCTTY);
+	const struct winsize size = { .ws_row = p->rows, .ws_col = p->cols };
+	auto_fd slave = -1;
+	struct statfs fs;
 	int zero = 0;
 
 	if (master < 0)
 		return err_set(err, master, "cannot open '/dev/pts/ptmx'");
+	/* Whatever the container put there, it is a devpts or it is not used. */
+	if (fstatfs(master, &fs) < 0 || fs.f_type != DEVPTS_SUPER_MAGIC)
+		return err_say(err, -ENODEV, "'/dev/pts' of the container is no devpts");
 	if (!isatty(master) || ioctl(master, TIOCSPTLCK, &zero) < 0)
 		return err_set(err, -errno, "cannot make a terminal");
 	/* By the master itself: no name of the container is followed to the slave. */
 	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (slave < 0)
 		return err_set(err, -errno, "cannot open the terminal");
-	(void)fchown(slave, rf->spec->process->user.uid, (gid_t)-1);
+	if (p->rows && p->cols && ioctl(slave, TIOCSWINSZ, &size) < 0)
+		return err_set(err, -errno, "cannot set the terminal's size");
+	(void)fchown(slave, p->user.uid, (gid_t)-1);
+	*ret_master = fd_take(&master);
+	*ret_slave = fd_take(&slave);
+	return 0;
+}
+
+int rootfs_console(struct rootfs *rf, int *ret_master, int *ret_slave, struct err *err)
+{
+	auto_fd master = -1, slave = -1, copy = -1, place = -1;
+	int r;
+
+	r = rootfs_terminal(rf->root_fd, rf->spec->process, &master, &slave, err);
+	if (r < 0)
+		return r;
 	place = inroot_open_file(rf->root_fd, "/dev/console");
 	copy = mnt_clone(slave, "", AT_EMPTY_PATH);
 	if (place < 0 || copy < 0)
 		return err_set(err, place < 0 ? place : copy, "cannot make '/dev/console'");
-	if (mnt_attach(copy, place) < 0)
-		return err_set(err, -EIO, "cannot make '/dev/console'");
+	r = mnt_attach(copy, place);
+	if (r < 0)
+		return err_set(err, r, "cannot make '/dev/console'");
 	*ret_master = fd_take(&master);
 	*ret_slave = fd_take(&slave);
 	return 0;

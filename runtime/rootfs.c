@@ -117,27 +117,25 @@ static int open_mounts(struct rootfs *rf, int bundle_fd, struct err *err)
 		struct rootfs_mount *rm = &rf->mounts[i];
 		int r;
 
-		r = mountopt_parse(m->options.v, m->options.n, &rm->mo, err);
-		if (r < 0)
-			return err_wrap(err, r, "mount '%s'", m->destination);
 		if (!is_bind(m, &rm->mo))
 			continue;
 		rm->fd = open_source(m, &rm->mo, bundle_fd, err);
 		if (rm->fd < 0)
 			return rm->fd;
+		/* A clone is a peer of what it was cloned from: mounts would go both ways. */
+		r = mnt_set_propagation(
+			rm->fd, rm->mo.propagation ? rm->mo.propagation : MS_PRIVATE | MS_REC);
+		if (r < 0)
+			return err_set(err, r, "cannot mount '%s'", m->source);
 	}
 	return 0;
 }
 
-int rootfs_open(
-	struct rootfs *rf, const struct spec *spec, int bundle_fd, int root_fd, struct err *err)
+int rootfs_init(struct rootfs *rf, const struct spec *spec, struct err *err)
 {
-	int r;
-
 	memset(rf, 0, sizeof(*rf));
 	rf->spec = spec;
-	rf->root_fd = root_fd;
-	rf->proc_fd = -1;
+	rf->root_fd = rf->proc_fd = -1;
 	for (size_t i = 0; i < ROOTFS_N_NODES; i++)
 		rf->node_fds[i] = -1;
 	rf->mounts = calloc(spec->n_mounts + 1, sizeof(*rf->mounts));
@@ -150,9 +148,46 @@ int rootfs_open(
 		rf->mounts[i].fd = -1;
 	for (size_t i = 0; i < spec->n_devices; i++)
 		rf->device_fds[i] = -1;
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		const struct spec_mount *m = &spec->mounts[i];
+		int r = mountopt_parse(m->options.v, m->options.n, &rf->mounts[i].mo, err);
+
+		if (r < 0) {
+			rootfs_done(rf);
+			return err_wrap(err, r, "mount '%s'", m->destination);
+		}
+	}
+	return 0;
+}
+
+int rootfs_take(struct rootfs *rf, int bundle_fd, struct err *err)
+{
+	int r;
+
+	if (rf->root_fd < 0) {
+		rf->root_fd = mnt_clone(bundle_fd, rf->spec->root.path, AT_RECURSIVE);
+		if (rf->root_fd < 0)
+			return err_set(err, rf->root_fd, "cannot mount the root file system '%s'",
+				rf->spec->root.path);
+		r = mnt_set_propagation(rf->root_fd, MS_PRIVATE | MS_REC);
+		if (r < 0)
+			return err_set(err, r, "cannot make the root file system private");
+	}
 	r = open_mounts(rf, bundle_fd, err);
-	if (r >= 0)
-		r = open_devices(rf, err);
+	return r < 0 ? r : open_devices(rf, err);
+}
+
+int rootfs_open(
+	struct rootfs *rf, const struct spec *spec, int bundle_fd, int root_fd, struct err *err)
+{
+	int r = rootfs_init(rf, spec, err);
+
+	if (r < 0) {
+		cleanup_fd(&root_fd);
+		return r;
+	}
+	rf->root_fd = root_fd;
+	r = rootfs_take(rf, bundle_fd, err);
 	if (r < 0)
 		rootfs_done(rf);
 	return r;
@@ -160,6 +195,8 @@ int rootfs_open(
 
 void rootfs_done(struct rootfs *rf)
 {
+	if (!rf->spec)
+		return;
 	cleanup_fd(&rf->root_fd);
 	for (size_t i = 0; rf->mounts && i < rf->spec->n_mounts; i++) {
 		cleanup_fd(&rf->mounts[i].fd);
@@ -253,13 +290,23 @@ int rootfs_make(struct rootfs *rf, struct err *err)
 	return 0;
 }
 
-int rootfs_pivot(struct rootfs *rf, struct err *err)
+/* In a new user namespace the kernel does it. */
+int rootfs_part(struct err *err)
+{
+	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+		return err_set(err, -errno, "cannot keep mounts from the host");
+	return 0;
+}
+
+int rootfs_pivot(struct rootfs *rf, enum rootfs_pivot_flags flags, struct err *err)
 {
 	/* Over the old root rather than at some directory: "/" is the one place that exists. */
 	if (move_mount(rf->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return err_set(err, -errno, "cannot attach the root file system");
 	if (fchdir(rf->root_fd) < 0)
 		return err_set(err, -errno, "cannot enter the root file system");
+	if (flags & ROOTFS_CHROOT)
+		return chroot(".") < 0 ? err_set(err, -errno, "cannot change the root") : 0;
 	/* The old root is stacked on the new one, both at "."; the top one goes. */
 	if (syscall(SYS_pivot_root, ".", ".") < 0)
 		return err_set(err, -errno, "cannot change the root");
@@ -329,7 +376,7 @@ static int mount_one(
 		r = set_bind_attrs(rm);
 	if (r >= 0 && (rm->mo.rec_set || rm->mo.rec_clr))
 		r = mnt_set_attrs(rm->fd, rm->mo.rec_set, rm->mo.rec_clr, AT_RECURSIVE);
-	if (r >= 0 && rm->mo.propagation)
+	if (r >= 0 && rm->mo.propagation && !is_bind(m, &rm->mo))
 		r = mnt_set_propagation(rm->fd, rm->mo.propagation);
 	if (r < 0)
 		return err_set(err, r, "cannot mount on '%s'", m->destination);

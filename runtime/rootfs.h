@@ -34,8 +34,17 @@ struct rootfs {
 	int proc_fd; /* borrowed: the container's own procfs, of mounts[]; -1: none */
 };
 
+/** rootfs_init() - read the mount options, take nothing yet; end with rootfs_done() */
+int rootfs_init(struct rootfs *rf, const struct spec *spec, struct err *err);
+
 /**
- * rootfs_open() - clone what the spec takes from the host
+ * rootfs_take() - clone what the spec takes from the host; the root too, unless it is there
+ * The caller has CAP_SYS_ADMIN over its mount namespace, which sees @bundle_fd (or AT_FDCWD).
+ */
+int rootfs_take(struct rootfs *rf, int bundle_fd, struct err *err);
+
+/**
+ * rootfs_open() - both, with a root that the caller made: clone what the spec takes from the host
  * @bundle_fd: directory that relative sources start from, borrowed
  * @root_fd:   detached mount; consumed, also on failure
  *
@@ -45,8 +54,14 @@ int rootfs_open(
 	struct rootfs *rf, const struct spec *spec, int bundle_fd, int root_fd, struct err *err);
 void rootfs_done(struct rootfs *rf);
 
+/** rootfs_part() - no mount made from now on shows in the host's mount namespace */
+int rootfs_part(struct err *err);
+
 int rootfs_make(struct rootfs *rf, struct err *err);
-int rootfs_pivot(struct rootfs *rf, struct err *err);
+
+enum rootfs_pivot_flags { ROOTFS_CHROOT = 1 << 0 /* where pivot_root(2) cannot work */ };
+
+int rootfs_pivot(struct rootfs *rf, enum rootfs_pivot_flags flags, struct err *err);
 int rootfs_mount(struct rootfs *rf, struct err *err);
 
 /** rootfs_devices() - nodes and links of /dev, in runtime/rootdev.c */
@@ -57,6 +72,13 @@ int rootfs_devices(struct rootfs *rf, struct err *err);
  * @ret_master, @ret_slave: owned by the caller
  */
 int rootfs_console(struct rootfs *rf, int *ret_master, int *ret_slave, struct err *err);
+
+/**
+ * rootfs_terminal() - the same without /dev/console, in any container
+ * @root_fd: its root directory
+ */
+int rootfs_terminal(int root_fd, const struct spec_process *p, int *ret_master, int *ret_slave,
+	struct err *err);
 
 /** rootfs_mask() - masked and read-only paths */
 int rootfs_mask(struct rootfs *rf, struct err *err);

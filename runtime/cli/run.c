@@ -297,7 +297,8 @@ static int start(struct run *run, struct err *err)
 	if (run->plan.network.kind == NETMODE_SLIRP)
 		opts.slirp = &run->plan.network.slirp;
 	opts.root_mount = fd_take(&run->root_mount);
-	return ctr_start(&run->c, &opts, err);
+	r = ctr_create(&run->c, &opts, err);
+	return r < 0 ? r : ctr_start(&run->c, err);
 }
 
 static int prepare(struct run *run, struct err *err)

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The steps that make a container and start its program. */
+#include "runtime/stage_walk.h"
+
+#include "base/cleanup.h"
+#include "runtime/init.h"
+#include "runtime/nsjoin.h"
+#include "runtime/userns.h"
+
+#include <assert.h>
+#include <fcntl.h>
+
+/* ---- what the outside does ---- */
+
+static int check_supported(struct stage *st, struct err *err)
+{
+	const struct spec *s = st->spec;
+	const char *what = NULL;
+
+	if (s->ns[SPEC_NS_MNT].on && s->ns[SPEC_NS_MNT].path)
+		what = "joining an existing mount namespace";
+	for (int i = 0; i < SPEC_HOOK_MAX_; i++)
+		if (s->hooks[i].n > 0)
+			what = "hooks";
+	if (s->ns[SPEC_NS_TIME].on && !s->ns[SPEC_NS_TIME].path)
+		what = "a time namespace";
+	if (s->process->apparmor_profile)
+		what = "an AppArmor profile";
+	if (s->process->selinux_label || s->mount_label)
+		what = "an SELinux label";
+	if (s->process->scheduler.set || s->process->cpus_initial || s->process->cpus_final)
+		what = "scheduling attributes";
+	if (s->intel_rdt_clos)
+		what = "Intel RDT";
+	if (s->seccomp && s->seccomp->listener_path)
+		what = "a seccomp listener";
+	return what ? err_say(err, -EOPNOTSUPP, "%s: not supported", what) : 0;
+}
+
+static bool makes_userns(const struct stage *st)
+{
+	return st->spec->ns[SPEC_NS_USER].on && !st->spec->ns[SPEC_NS_USER].path;
+}
+
+static int map_ids(struct stage *st, struct err *err)
+{
+	int r;
+
+	r = userns_write_maps(st->pid, &st->spec->uid_map, &st->spec->gid_map);
+	return r < 0 ? err_set(err, r, "cannot map ids into the container") : 0;
+}
+
+static bool has_cgroup(const struct stage *st)
+{
+	return st->enter_cgroup;
+}
+
+static int enter_cgroup(struct stage *st, struct err *err)
+{
+	return st->enter_cgroup(st->arg, st->pid, err);
+}
+
+/* ---- the root file system, inside ---- */
+
+static bool shares_userns(const struct stage *st)
+{
+	return !makes_userns(st);
+}
+
+static bool opens_inside(const struct stage *st)
+{
+	return st->flags & STAGE_OPEN_INSIDE;
+}
+
+static int part(struct stage *st, struct err *err)
+{
+	return rootfs_part(err);
+}
+
+static int open_inside(struct stage *st, struct err *err)
+{
+	return rootfs_take(&st->rootfs, AT_FDCWD, err);
+}
+
+static int make(struct stage *st, struct err *err)
+{
+	return rootfs_make(&st->rootfs, err);
+}
+
+static int pivot(struct stage *st, struct err *err)
+{
+	return rootfs_pivot(&st->rootfs, st->flags & STAGE_NO_PIVOT ? ROOTFS_CHROOT : 0, err);
+}
+
+static int mounts(struct stage *st, struct err *err)
+{
+	return rootfs_mount(&st->rootfs, err);
+}
+
+static int devices(struct stage *st, struct err *err)
+{
+	return rootfs_devices(&st->rootfs, err);
+}
+
+static int mask(struct stage *st, struct err *err)
+{
+	return rootfs_mask(&st->rootfs, err);
+}
+
+static int seal(struct stage *st, struct err *err)
+{
+	return rootfs_seal(&st->rootfs, err);
+}
+
+/* ---- the list ---- */
+
+static bool is_detached(const struct stage *st)
+{
+	return st->start_sock >= 0;
+}
+
+static const struct stage_step steps[] = {
+	{ STAGE_OUTSIDE, "check what is asked for", check_supported, NULL },
+	{ STAGE_OUTSIDE, "open namespaces to join", nsjoin_open, NULL },
+	{ STAGE_CLONE, "clone into new namespaces", nsjoin_clone, NULL },
+	{ STAGE_INSIDE, "die with the monitor", init_die_with_monitor, NULL },
+	{ STAGE_INSIDE, "close what is the monitor's", init_close_others, NULL },
+	{ STAGE_OUTSIDE, "map ids", map_ids, makes_userns },
+	{ STAGE_OUTSIDE, "enter the cgroup", enter_cgroup, has_cgroup },
+	{ STAGE_TELL_INSIDE, "mapped", NULL, NULL },
+	{ STAGE_INSIDE, "OOM score", init_oom_score, NULL },
+	{ STAGE_INSIDE, "become root of the namespaces", init_become_root, NULL },
+	{ STAGE_INSIDE, "join and make what needs its root", init_namespaces, NULL },
+	{ STAGE_INSIDE, "new session", init_new_session, NULL },
+	{ STAGE_INSIDE, "new session keyring", init_new_keyring, NULL },
+	{ STAGE_INSIDE, "host and domain name", init_set_names, NULL },
+	{ STAGE_INSIDE, "loopback up", init_loopback_up, NULL },
+	{ STAGE_INSIDE, "part from the host's mounts", part, shares_userns },
+	{ STAGE_INSIDE, "open what the host gives", open_inside, opens_inside },
+	{ STAGE_INSIDE, "make file systems", make, NULL },
+	{ STAGE_INSIDE, "change the root", pivot, NULL },
+	{ STAGE_INSIDE, "mount file systems", mounts, NULL },
+	{ STAGE_INSIDE, "devices", devices, NULL },
+	{ STAGE_INSIDE, "terminal", init_console, NULL },
+	{ STAGE_INSIDE, "kernel settings", init_sysctls, NULL },
+	{ STAGE_INSIDE, "mask paths", mask, NULL },
+	{ STAGE_INSIDE, "working directory", init_work_dir, NULL },
+	{ STAGE_INSIDE, "seal the root", seal, NULL },
+	{ STAGE_INSIDE, "find the program", init_find_program, NULL },
+	{ STAGE_TELL_OUTSIDE, "ready", NULL, NULL },
+	{ STAGE_INSIDE, "wait for who starts it", init_await_starter, is_detached },
+	{ STAGE_TELL_INSIDE, "start", NULL, NULL },
+	{ STAGE_INSIDE, "limits", init_limits, NULL },
+	{ STAGE_INSIDE, "standard streams", init_streams, NULL },
+	{ STAGE_INSIDE, "filter, without no_new_privs", init_filter_early, NULL },
+	{ STAGE_INSIDE, "user and capabilities", init_change_user, NULL },
+	{ STAGE_INSIDE, "filter, with no_new_privs", init_filter_late, NULL },
+	{ STAGE_INSIDE, "execute", init_exec, NULL },
+	{ STAGE_TELL_OUTSIDE, "started", NULL, NULL },
+};
+
+void ctr_stage_init(struct stage *st, const struct spec *spec)
+{
+	stage_init_list(st, spec, steps, ARRAY_SIZE(steps));
+}
+
+void ctr_stage_print(void)
+{
+	static const char *const sides[] = { "outside", "inside", "both", "-> inside",
+		"-> outside" };
+
+	static_assert(ARRAY_SIZE(sides) == STAGE_SIDE_MAX_, "each side has a name");
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+		printf("%-10s  %s\n", sides[steps[i].side], steps[i].name);
+}
