@@ -13,6 +13,7 @@ static const struct cli_verb *const groups[] = {
 	cli_verbs_mount,
 	cli_verbs_ps,
 	cli_verbs_run,
+	cli_verbs_unpack,
 	cli_verbs_unshare,
 };
 

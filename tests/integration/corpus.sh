@@ -36,12 +36,45 @@ END
 	assert_match "$(tail -n 1 verdict)" '^[0-9]+ passed, 0 failed$' "the corpus's verdict"
 }
 
+# check_unpacked KIND: the same with every case unpacked, on a tmpfs, which can hold any time
+check_unpacked() {
+	cat > unpack-case << 'END'
+#!/bin/sh
+"$LAMINA" unpack "oci:$1:$2" "$3"
+code=$?
+rm -rf "$LAMINA_ROOT"
+exit "$code"
+END
+	cat > on-tmpfs << 'END'
+set -eu
+mount -t tmpfs tmpfs work
+python3 "$FIX_CORPUS/check.py" "$1" "$FIX_CORPUS/$1" "$PWD/unpack-case {layout} {tag} {dest}" \
+	--work "$PWD/work" > verdict || :
+END
+	chmod +x unpack-case
+	mkdir work
+	[ ! -e /tmp/lamina-sentinel ] || [ -O /tmp/lamina-sentinel ] ||
+		skip 'another user is checking a corpus (/tmp/lamina-sentinel)'
+	FIX_CORPUS=$FIX_CORPUS "$LAMINA" unshare sh on-tmpfs "$1"
+	rm -rf /tmp/lamina-sentinel
+	cat verdict
+	assert_match "$(tail -n 1 verdict)" '^[0-9]+ passed, 0 failed$' "the corpus's verdict"
+}
+
 t_unusual_layers() {
 	check good
 }
 
 t_hostile_layers() {
 	check bad
+}
+
+t_unusual_layers_unpacked() {
+	check_unpacked good
+}
+
+t_hostile_layers_unpacked() {
+	check_unpacked bad
 }
 
 run_tests
