@@ -9,6 +9,7 @@
 
 enum { IP4_MIN = 20, IP6_LEN = 40, UDP_LEN = 8, TCP_MIN = 20, FRAG6_LEN = 8 };
 enum { IP4_DF = 0x4000, IP4_MF = 0x2000, IP4_OFFSET = 0x1fff };
+enum { HOPS = 64 };
 /* Where checksums lie in their headers */
 enum { CSUM_TCP = 16, CSUM_UDP = 6 };
 
@@ -141,6 +142,70 @@ static void finish_ip4_header(uint8_t *frame, size_t ihl)
 
 	net_put16(ip + 10, 0);
 	put_csum(ip + 10, (uint16_t)~net_csum(0, ip, ihl));
+}
+
+static size_t addr_len(uint8_t version)
+{
+	return version == 4 ? 4 : 16;
+}
+
+void net_path_back(const uint8_t *frame, const struct net_pkt *p, struct net_path *ret)
+{
+	const uint8_t *src = frame + NET_ETH_LEN + (p->version == 4 ? 12 : 8);
+	size_t len = addr_len(p->version);
+
+	memset(ret, 0, sizeof(*ret));
+	ret->version = p->version;
+	memcpy(ret->eth, frame + ETH_ALEN, ETH_ALEN);
+	memcpy(ret->eth + ETH_ALEN, frame, ETH_ALEN);
+	memcpy(ret->eth + 12, frame + 12, 2);
+	memcpy(ret->dst, src, len);
+	memcpy(ret->src, src + len, len);
+}
+
+bool net_path_equal(const struct net_path *a, const struct net_path *b)
+{
+	return a->version == b->version && memcmp(a->src, b->src, sizeof(a->src)) == 0 &&
+	       memcmp(a->dst, b->dst, sizeof(a->dst)) == 0;
+}
+
+size_t net_path_begin(
+	const struct net_path *path, uint8_t proto, size_t l4_len, uint16_t id, uint8_t *out)
+{
+	size_t ip_len = path->version == 4 ? IP4_MIN : IP6_LEN, len = addr_len(path->version);
+	uint8_t *ip = out + NET_ETH_LEN;
+
+	memcpy(out, path->eth, NET_ETH_LEN);
+	memset(ip, 0, ip_len);
+	if (path->version == 4) {
+		ip[0] = 0x45;
+		net_put16(ip + 2, (uint16_t)(IP4_MIN + l4_len));
+		net_put16(ip + 4, id);
+		ip[8] = HOPS;
+		ip[9] = proto;
+	} else {
+		ip[0] = 0x60;
+		net_put16(ip + 4, (uint16_t)l4_len);
+		ip[6] = proto;
+		ip[7] = HOPS;
+	}
+	memcpy(ip + ip_len - 2 * len, path->src, len);
+	memcpy(ip + ip_len - len, path->dst, len);
+	if (path->version == 4)
+		finish_ip4_header(out, IP4_MIN);
+	return NET_ETH_LEN + ip_len;
+}
+
+void net_path_finish(const struct net_path *path, uint8_t proto, size_t l4_len, uint8_t *out)
+{
+	const struct net_pkt p = { .version = path->version, .proto = proto };
+	uint8_t *l4 = out + NET_ETH_LEN + (path->version == 4 ? IP4_MIN : IP6_LEN);
+	uint8_t *at = l4 + (proto == IPPROTO_TCP ? CSUM_TCP : CSUM_UDP);
+	uint16_t csum;
+
+	net_put16(at, 0);
+	csum = (uint16_t)~net_csum(net_csum_pseudo(out, &p, l4_len), l4, l4_len);
+	put_csum(at, csum ? csum : 0xffff);
 }
 
 int net_frame_finish(

@@ -66,6 +66,33 @@ uint16_t net_csum(uint64_t seed, const uint8_t *data, size_t len);
 /** net_csum_pseudo() - sum of the pseudo header of a TCP or UDP packet of @l4_len bytes */
 uint16_t net_csum_pseudo(const uint8_t *frame, const struct net_pkt *p, size_t l4_len);
 
+/* Between which ends a packet goes that is written here. */
+struct net_path {
+	uint8_t version; /* 4 or 6 */
+	uint8_t eth[NET_ETH_LEN];
+	uint8_t src[16], dst[16];
+};
+
+/** net_path_back() - the path of an answer to an IP packet */
+void net_path_back(const uint8_t *frame, const struct net_pkt *p, struct net_path *ret);
+
+/** net_path_equal() - the same two IP addresses */
+bool net_path_equal(const struct net_path *a, const struct net_path *b);
+
+/**
+ * net_path_begin() - write the headers in front of a TCP or UDP packet
+ * @l4_len: of that packet, with its header
+ * @id:     of the IPv4 packet, in case that it is cut into fragments
+ * @out:    room for them and for @l4_len bytes more
+ *
+ * Return: where the packet begins.
+ */
+size_t net_path_begin(
+	const struct net_path *path, uint8_t proto, size_t l4_len, uint16_t id, uint8_t *out);
+
+/** net_path_finish() - write the checksum of the packet that stands behind those headers now */
+void net_path_finish(const struct net_path *path, uint8_t proto, size_t l4_len, uint8_t *out);
+
 /**
  * net_frame_finish() - do what the sender's kernel left undone: the checksum
  * @hdr:   as read from the tap

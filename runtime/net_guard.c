@@ -99,7 +99,7 @@ static enum net_verdict judge_udp(struct net_guard *g, const uint8_t *frame,
 		return NET_DROP;
 	port = net_get16(frame + p->l4 + 2);
 	if (kind == DST_DNS)
-		return port == PORT_DNS && !g->disable_dns ? NET_PASS : NET_DROP;
+		return port == PORT_DNS && !g->disable_dns ? NET_DNS : NET_DROP;
 	if (port == PORT_TFTP)
 		return NET_DROP; /* served by libslirp, to nobody's use */
 	if (g->allow_host_loopback || (p->version == 4 && port == PORT_BOOTP))
@@ -110,14 +110,14 @@ static enum net_verdict judge_udp(struct net_guard *g, const uint8_t *frame,
 static enum net_verdict judge_tcp(
 	struct net_guard *g, const uint8_t *frame, const struct net_pkt *p, enum dst_kind kind)
 {
-	bool open = kind == DST_HOST ? g->allow_host_loopback : !g->disable_dns;
+	bool open = kind == DST_HOST && g->allow_host_loopback;
 	uint8_t flags;
 
 	/* Nobody fragments TCP on the way to a gateway; a flag must not hide in a later part. */
 	if (p->fragment || !net_pkt_has_tcp(frame, p))
 		return NET_DROP;
-	if (kind == DST_DNS && net_get16(frame + p->l4 + 2) != PORT_DNS)
-		open = false;
+	if (kind == DST_DNS && !g->disable_dns && net_get16(frame + p->l4 + 2) == PORT_DNS)
+		return NET_DNS;
 	flags = frame[p->l4 + 13];
 	if (open || !(flags & TCP_SYN) || (flags & TCP_ACK))
 		return NET_PASS;
@@ -127,7 +127,6 @@ static enum net_verdict judge_tcp(
 enum net_verdict net_guard_from_guest(
 	struct net_guard *g, const uint8_t *frame, const struct net_pkt *p, int64_t now_s)
 {
-	enum net_verdict v = NET_PASS; /* libslirp answers pings itself, the rest it drops */
 	enum dst_kind kind;
 
 	if (p->version == 0)
@@ -141,12 +140,10 @@ enum net_verdict net_guard_from_guest(
 	if (kind == DST_WORLD)
 		return NET_PASS;
 	if (p->proto == IPPROTO_UDP)
-		v = judge_udp(g, frame, p, kind, now_s);
-	else if (p->proto == IPPROTO_TCP)
-		v = judge_tcp(g, frame, p, kind);
-	if (v == NET_PASS && kind == DST_DNS)
-		g->n_dns++;
-	return v;
+		return judge_udp(g, frame, p, kind, now_s);
+	if (p->proto == IPPROTO_TCP)
+		return judge_tcp(g, frame, p, kind);
+	return NET_PASS; /* libslirp answers pings itself, the rest it drops */
 }
 
 void net_guard_to_guest(

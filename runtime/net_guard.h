@@ -31,6 +31,7 @@ enum net_verdict {
 	NET_PASS,
 	NET_DROP,
 	NET_REFUSE, /* answer with net_guard_refuse() */
+	NET_DNS, /* TCP or UDP to port 53 of the DNS address: none of libslirp's business */
 	NET_VERDICT_MAX_
 };
 
@@ -38,7 +39,6 @@ struct net_guard {
 	const struct net_plan *plan; /* borrowed for the guard's life */
 	bool allow_host_loopback;
 	bool disable_dns;
-	uint64_t n_dns; /* packets that passed to the DNS address */
 	struct net_talk talks[NET_TALK_SLOTS];
 };
 

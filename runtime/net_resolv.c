@@ -93,7 +93,7 @@ int net_resolv_start(int *ret_sock, struct err *err)
 	if (pid == 0) {
 		close_others(theirs);
 		(void)prctl(PR_SET_NAME, "lamina-resolv", 0, 0, 0);
-		if (net_sandbox_seal(0, NULL) < 0)
+		if (net_sandbox_seal(NET_SANDBOX_FILES, NULL) < 0)
 			_exit(1);
 		watch(theirs);
 	}
@@ -113,17 +113,4 @@ int net_resolv_receive(int sock, char *text)
 	if (n < 0)
 		return -errno;
 	return n == 0 ? -EPIPE : (int)n;
-}
-
-int net_resolv_publish(int etc, const char *text, size_t len)
-{
-	auto_fd fd = openat(etc, "resolv.conf.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	r = fd_write_all(fd, text, len);
-	if (r < 0)
-		return r;
-	return renameat(etc, "resolv.conf.new", etc, "resolv.conf") < 0 ? -errno : 0;
 }

@@ -36,11 +36,3 @@ int net_resolv_receive(int sock, char *text);
 
 /** net_resolv_read() - read the file here and now; its length, or a negative errno */
 int net_resolv_read(char *text);
-
-/**
- * net_resolv_publish() - put a text where libslirp looks for it
- * @etc: directory fd of the /etc of this process's root
- *
- * Under a new inode number: libslirp compares it, and the time only in seconds.
- */
-int net_resolv_publish(int etc, const char *text, size_t len);

@@ -52,16 +52,16 @@ static int own_mountns(struct err *err)
 	return 0;
 }
 
-int net_sandbox_root(int *ret_etc, struct err *err)
+int net_sandbox_root(struct err *err)
 {
-	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
-	int etc, r;
+	const unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+	int r;
 
 	r = own_mountns(err);
 	if (r < 0)
 		return r;
 	/* Any directory would do; this one exists wherever a tap could be made. */
-	if (mount("lamina-slirp", "/proc", "tmpfs", flags, "mode=0755,size=256k,nr_inodes=16") < 0)
+	if (mount("lamina-slirp", "/proc", "tmpfs", flags, "mode=0555,size=4k,nr_inodes=2") < 0)
 		return err_set(err, -errno, "cannot mount an empty root");
 	if (chdir("/proc") < 0)
 		return err_set(err, -errno, "cannot enter the empty root");
@@ -73,12 +73,6 @@ int net_sandbox_root(int *ret_etc, struct err *err)
 	}
 	if (chdir("/") < 0)
 		return err_set(err, -errno, "cannot enter the empty root");
-	if (mkdir("/etc", 0755) < 0)
-		return err_set(err, -errno, "cannot make '/etc' in the empty root");
-	etc = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (etc < 0)
-		return err_set(err, -errno, "cannot open '/etc' in the empty root");
-	*ret_etc = etc;
 	return 0;
 }
 
@@ -108,5 +102,6 @@ int net_sandbox_seal(unsigned flags, struct err *err)
 		return err_set(err, r, "cannot drop capabilities");
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_set(err, -errno, "cannot set no_new_privs");
-	return seccomp_net_load(err);
+	return seccomp_net_load(
+		flags & NET_SANDBOX_FILES ? SECCOMP_NET_FILES : SECCOMP_NET_SOCKETS, err);
 }

@@ -8,18 +8,18 @@
 #include "base/err.h"
 
 /**
- * net_sandbox_root() - a mount namespace of our own whose root is empty but for /etc
- * @ret_etc: directory fd of that /etc, writable, owned by the caller
+ * net_sandbox_root() - a mount namespace of our own whose root is empty, and stays so
  *
  * Takes the rights that the process has, or those of a new user namespace.
  *
  * Return: 0; -EPERM, -ENOSPC, -EUSERS and the like where namespaces are not to be had (nothing
  * has changed then, or only the process's own namespaces); with a text.
  */
-int net_sandbox_root(int *ret_etc, struct err *err);
+int net_sandbox_root(struct err *err);
 
 enum net_sandbox_flags {
 	NET_SANDBOX_BIND = 1 << 0, /* keep CAP_NET_BIND_SERVICE: ports may be published later */
+	NET_SANDBOX_FILES = 1 << 1, /* the watcher of resolv.conf: files, and no new sockets */
 };
 
 /**

@@ -36,7 +36,7 @@
 #include <sys/epoll.h>
 #include <time.h>
 
-/* libslirp looks at resolv.conf at most this often. */
+/* The host's resolv.conf is looked at when a question comes, at most this often. */
 enum { RESOLV_ASK_S = 1 };
 /* Free memory that stays in the process */
 enum { HEAP_KEPT_BYTES = 4 << 20 };
@@ -50,7 +50,6 @@ struct net_process {
 	struct net_stack *stack;
 	struct net_api api;
 	struct net_api_server server;
-	int etc; /* of the empty root; -1: there is none */
 	int resolv; /* to the watcher; -1: none */
 	time_t resolv_asked_s;
 	char text[LIMIT_RESOLV_BYTES];
@@ -65,8 +64,6 @@ static void process_free(struct net_process *p)
 	net_stack_free(p->stack);
 	if (p->tap.fd >= 0)
 		(void)close(p->tap.fd);
-	if (p->etc >= 0)
-		(void)close(p->etc);
 	if (p->resolv >= 0)
 		(void)close(p->resolv);
 	free(p);
@@ -151,7 +148,7 @@ static void resolv_ready(void *ctx, int fd, uint32_t events)
 
 	(void)events;
 	if (n > 0) {
-		(void)net_resolv_publish(p->etc, p->text, (size_t)n);
+		(void)dns_set_servers(net_stack_dns(p->stack), p->text, (size_t)n);
 	} else if (n != -EAGAIN && n != -EINTR) {
 		net_poll_forget(net_stack_poll(p->stack), fd);
 		(void)close(fd);
@@ -159,7 +156,7 @@ static void resolv_ready(void *ctx, int fd, uint32_t events)
 	}
 }
 
-/* Before the empty root: the watcher must stay outside.  Return: bytes of the first text. */
+/* Before the empty root: the watcher must stay outside. */
 static int dns_prepare(struct net_process *p, struct err *err)
 {
 	int r;
@@ -168,35 +165,29 @@ static int dns_prepare(struct net_process *p, struct err *err)
 		return 0;
 	if (p->opts->n_dns) {
 		r = dns_servers_text(p);
-		return r < 0 ? err_set(err, r, "cannot set the DNS servers") : r;
+	} else {
+		r = net_resolv_start(&p->resolv, err);
+		if (r < 0)
+			return r;
+		r = net_resolv_read(p->text);
+		if (r < 0) {
+			log_warning(
+				"net", "no-dns path='/etc/resolv.conf' reason='%s'", strerror(-r));
+			return 0;
+		}
 	}
-	r = net_resolv_start(&p->resolv, err);
-	if (r < 0)
-		return r;
-	r = net_resolv_read(p->text);
-	if (r < 0) {
-		log_warning("net", "no-dns path='/etc/resolv.conf' reason='%s'", strerror(-r));
-		return 0;
-	}
-	return r;
+	if (r >= 0)
+		r = dns_set_servers(net_stack_dns(p->stack), p->text, (size_t)r);
+	return r < 0 ? err_set(err, r, "cannot set the DNS servers") : 0;
 }
 
 /* Rights: namespaces may be forbidden to ordinary users, and the network still works then. */
-static int process_seal(struct net_process *p, int dns_len, struct err *err)
+static int process_seal(struct net_process *p, struct err *err)
 {
 	struct err why = ERR_INIT;
-	int r;
 
-	r = net_sandbox_root(&p->etc, &why);
-	if (r < 0 && p->opts->n_dns)
-		return err_wrap(err, r, "DNS servers need a root of their own: %s", why.text);
-	if (r < 0) {
+	if (net_sandbox_root(&why) < 0)
 		log_warning("net", "no-empty-root reason='%s'", why.text);
-	} else {
-		r = net_resolv_publish(p->etc, p->text, (size_t)dns_len);
-		if (r < 0)
-			return err_set(err, r, "cannot write resolv.conf into the empty root");
-	}
 	return net_sandbox_seal(p->opts->api_fd >= 0 ? NET_SANDBOX_BIND : 0, err);
 }
 
@@ -296,7 +287,7 @@ static int process_open(struct net_process *p, const struct net_slirp_opts *opts
 	int r;
 
 	p->opts = opts;
-	p->etc = p->resolv = p->tap.fd = -1;
+	p->resolv = p->tap.fd = -1;
 	(void)signal(SIGPIPE, SIG_IGN); /* libslirp writes to sockets whose peer is gone */
 	(void)signal(SIGCHLD, SIG_IGN); /* children are reaped without being waited for */
 	(void)fd_raise_limit();
@@ -329,15 +320,12 @@ static int process_open(struct net_process *p, const struct net_slirp_opts *opts
 
 static int process_settle(struct net_process *p, int watch_fd, struct err *err)
 {
-	int dns_len, r;
+	int r;
 
-	dns_len = dns_prepare(p, err);
-	if (dns_len < 0)
-		return dns_len;
-	r = process_watch(p, watch_fd, err);
-	if (r < 0)
-		return r;
-	return process_seal(p, dns_len, err);
+	r = dns_prepare(p, err);
+	if (r == 0)
+		r = process_watch(p, watch_fd, err);
+	return r < 0 ? r : process_seal(p, err);
 }
 
 static int process_run(struct net_process *p, struct err *err)

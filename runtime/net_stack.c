@@ -3,6 +3,7 @@
  * libslirp on a tap: the loop of the network process
  *
  *      tap ─▶ parse ─▶ guard ─▶ MSS ─▶ checksum ─▶ slirp_input()         64 frames a turn
+ *                        └────▶ dns_input()
  *      tap ◀─ header, gso size or fragments ◀─ send_packet()
  *      sockets ◀─▶ slirp_pollfds_poll(), told by one epoll
  *
@@ -54,11 +55,12 @@ struct net_stack {
 	struct net_guard guard;
 	struct net_mss mss;
 	struct stack_timer timers[TIMERS];
-	int64_t now_ms; /* at the start of the turn */
+	int64_t now_ms; /* before the sleep, then when frames arrived */
 	int64_t listeners_rest_until_ms;
 	size_t n_sockets; /* of libslirp, without listeners */
 	size_t n_accept_ready, n_accepted; /* in this turn */
-	uint64_t n_dns_told;
+	struct dns *dns; /* NULL: nothing answers at the DNS address */
+	int64_t dns_next_ms;
 	uint32_t fragment_id;
 	bool stopped, tap_gone;
 	uint8_t in[NET_VNET_LEN + LIMIT_NET_FRAME + 1]; /* one more: a longer frame shows */
@@ -112,6 +114,17 @@ static void tap_write_fragments(struct net_stack *s, const uint8_t *frame, const
 	s->fragment_id++;
 	for (size_t i = 0; net_out_fragment(frame, p, s->plan->mtu, s->fragment_id, i, &o) > 0; i++)
 		tap_write(s, &o, frame);
+}
+
+static void send_dns(void *ctx, uint8_t *frame, size_t len)
+{
+	struct net_stack *s = ctx;
+	struct net_pkt p;
+
+	if (net_pkt_parse(frame, len, &p) == 0 && p.end - NET_ETH_LEN > s->plan->mtu)
+		tap_write_fragments(s, frame, &p);
+	else
+		tap_write_plain(s, frame, len);
 }
 
 static ssize_t send_packet(const void *buf, size_t len, void *opaque)
@@ -172,6 +185,9 @@ static void input_frame(
 	case NET_REFUSE:
 		tap_write_plain(s, answer, net_guard_refuse(frame, &p, answer));
 		return;
+	case NET_DNS:
+		dns_input(s->dns, frame, &p, s->now_ms);
+		return;
 	default:
 		return;
 	}
@@ -198,6 +214,7 @@ static void tap_ready(void *ctx, int fd, uint32_t events)
 	size_t skip = s->tap.vnet_hdr ? NET_VNET_LEN : 0;
 	struct virtio_net_hdr hdr = { 0 };
 
+	s->now_ms = clock_ms();
 	if (events & EPOLLERR)
 		s->tap_gone = true;
 	for (int i = 0; i < FRAMES_PER_TURN && !s->tap_gone; i++) {
@@ -338,6 +355,8 @@ static int turn_timeout_ms(struct net_stack *s, uint32_t slirp_ms)
 		ms = INT32_MAX;
 	if (s->listeners_rest_until_ms > s->now_ms && s->listeners_rest_until_ms - s->now_ms < ms)
 		ms = s->listeners_rest_until_ms - s->now_ms;
+	if (s->dns_next_ms < INT64_MAX && s->dns_next_ms - s->now_ms < ms)
+		ms = s->dns_next_ms > s->now_ms ? s->dns_next_ms - s->now_ms : 0;
 	for (size_t i = 0; i < TIMERS; i++) {
 		struct stack_timer *t = &s->timers[i];
 		int64_t left = t->expires_ms - s->now_ms;
@@ -379,10 +398,8 @@ int net_stack_run(struct net_stack *s)
 		if (s->n_accept_ready && !s->n_accepted)
 			s->listeners_rest_until_ms = clock_ms() + LISTENERS_REST_MS;
 		fire_timers(s);
-		if (s->opts.dns_asked && s->guard.n_dns != s->n_dns_told) {
-			s->n_dns_told = s->guard.n_dns;
-			s->opts.dns_asked(s->opts.ctx);
-		}
+		if (s->dns)
+			s->dns_next_ms = dns_tick(s->dns, clock_ms());
 	}
 	return s->tap_gone ? -ENODEV : 0;
 }
@@ -415,6 +432,21 @@ static void config_fill(
 	cfg->disable_dns = opts->disable_dns;
 }
 
+static int stack_dns(struct net_stack *s)
+{
+	const struct dns_opts opts = {
+		.mtu = s->plan->mtu,
+		.poll = &s->poll,
+		.send = send_dns,
+		.send_ctx = s,
+		.asked = s->opts.dns_asked,
+		.asked_ctx = s->opts.ctx,
+	};
+
+	s->dns = dns_new(&opts);
+	return s->dns ? 0 : -ENOMEM;
+}
+
 int net_stack_new(const struct net_stack_opts *opts, const struct net_tap *tap,
 	struct net_stack **ret, struct err *err)
 {
@@ -428,6 +460,7 @@ int net_stack_new(const struct net_stack_opts *opts, const struct net_tap *tap,
 	s->opts = *opts;
 	s->tap = *tap;
 	s->mss.mtu = opts->plan->mtu;
+	s->dns_next_ms = INT64_MAX;
 	s->guard = (struct net_guard){ .plan = opts->plan,
 		.allow_host_loopback = opts->allow_host_loopback,
 		.disable_dns = opts->disable_dns };
@@ -441,6 +474,8 @@ int net_stack_new(const struct net_stack_opts *opts, const struct net_tap *tap,
 		cfg.outbound_addr6 = &s->outbound6;
 	}
 	r = net_poll_init(&s->poll);
+	if (r == 0 && !opts->disable_dns)
+		r = stack_dns(s);
 	if (r == 0)
 		r = net_poll_watch(&s->poll, tap->fd, EPOLLIN, tap_ready, s);
 	if (r == 0) {
@@ -461,6 +496,7 @@ void net_stack_free(struct net_stack *s)
 		return;
 	if (s->slirp)
 		slirp_cleanup(s->slirp);
+	dns_free(s->dns);
 	net_poll_done(&s->poll);
 	free(s);
 }
@@ -468,6 +504,11 @@ void net_stack_free(struct net_stack *s)
 struct net_poll *net_stack_poll(struct net_stack *s)
 {
 	return &s->poll;
+}
+
+struct dns *net_stack_dns(struct net_stack *s)
+{
+	return s->dns;
 }
 
 void net_stack_stop(struct net_stack *s)

@@ -6,6 +6,7 @@
  * Nothing but this file's .c includes libslirp.h.  One thread; every function is called by it.
  */
 
+#include "runtime/dns.h"
 #include "runtime/net_plan.h"
 #include "runtime/net_poll.h"
 #include "runtime/net_tap.h"
@@ -18,7 +19,7 @@ struct net_stack_opts {
 	const struct sockaddr_in6 *outbound6;
 	bool allow_host_loopback, disable_dns;
 	bool forwards_udp; /* UDP may be forwarded at some time */
-	void (*dns_asked)(void *ctx); /* the container asks the DNS address; NULL: tell nobody */
+	void (*dns_asked)(void *ctx); /* before a question is forwarded; NULL: tell nobody */
 	void *ctx;
 };
 
@@ -46,6 +47,9 @@ int net_stack_forward_remove(
 
 /** net_stack_poll() - the set that the loop sleeps on, to add watches; borrowed */
 struct net_poll *net_stack_poll(struct net_stack *s);
+
+/** net_stack_dns() - the server at the DNS address; borrowed; NULL with disable_dns */
+struct dns *net_stack_dns(struct net_stack *s);
 
 /** net_stack_stop() - let net_stack_run() return after this turn; for functions of watches */
 void net_stack_stop(struct net_stack *s);

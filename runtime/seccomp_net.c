@@ -8,10 +8,10 @@
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* Names, not numbers: a name that an architecture lacks is skipped there. */
-static const char *const allowed[] = {
-	/* sockets */
+static const char *const for_sockets[] = {
 	"accept",
 	"accept4",
 	"bind",
@@ -20,43 +20,43 @@ static const char *const allowed[] = {
 	"getsockname",
 	"getsockopt",
 	"listen",
-	"recvfrom",
 	"recvmsg",
 	"sendmsg",
-	"sendto",
 	"setsockopt",
 	"shutdown",
-	/* data */
-	"close",
+	"ioctl",
 	"fcntl",
 	"fcntl64",
-	"ioctl",
-	"lseek",
-	"pread64",
-	"read",
 	"readv",
-	"write",
 	"writev",
-	/* waiting */
 	"epoll_ctl",
 	"epoll_pwait",
 	"epoll_wait",
-	"poll",
-	"ppoll",
-	"restart_syscall",
-	/* resolv.conf, in a root that holds nothing else */
+};
+
+/* resolv.conf: for the process that reads it and never sees a packet */
+static const char *const for_files[] = {
 	"fstat",
 	"fstat64",
-	"ftruncate",
 	"newfstatat",
 	"open",
 	"openat",
-	"rename",
-	"renameat",
-	"renameat2",
 	"stat",
 	"stat64",
 	"statx",
+};
+
+static const char *const for_all[] = {
+	/* data */
+	"recvfrom",
+	"sendto",
+	"close",
+	"read",
+	"write",
+	/* waiting */
+	"poll",
+	"ppoll",
+	"restart_syscall",
 	/* memory, time, signals and the end */
 	"brk",
 	"clock_gettime",
@@ -77,7 +77,6 @@ static const char *const allowed[] = {
 	"sched_yield",
 	"sigaltstack",
 	"sigreturn",
-	"tgkill",
 	"time",
 };
 
@@ -92,38 +91,57 @@ static int add(scmp_filter_ctx ctx, const char *name, unsigned n_args, const str
 	return r == -EDOM ? 0 : r; /* not a call of this architecture */
 }
 
-static int add_rules(scmp_filter_ctx ctx)
+static int add_names(scmp_filter_ctx ctx, const char *const *names, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = add(ctx, names[i], 0, NULL);
+	return r;
+}
+
+static int add_sockets(scmp_filter_ctx ctx)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
-	const struct scmp_arg_cmp no_exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
 	int r;
 
-	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++) {
-		r = add(ctx, allowed[i], 0, NULL);
-		if (r < 0)
-			return r;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+	r = add_names(ctx, for_sockets, ARRAY_SIZE(for_sockets));
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(families); i++) {
 		const struct scmp_arg_cmp family = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]);
 
 		r = add(ctx, "socket", 1, &family);
-		if (r < 0)
-			return r;
 	}
-	r = add(ctx, "mmap", 1, &no_exec);
-	if (r == 0)
-		r = add(ctx, "mmap2", 1, &no_exec);
-	return r < 0 ? r : add(ctx, "mprotect", 1, &no_exec);
+	return r;
 }
 
-int seccomp_net_load(struct err *err)
+static int add_rules(scmp_filter_ctx ctx, enum seccomp_net_kind kind)
+{
+	const struct scmp_arg_cmp no_exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+	const struct scmp_arg_cmp self = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid());
+	int r;
+
+	r = add_names(ctx, for_all, ARRAY_SIZE(for_all));
+	if (r >= 0 && kind == SECCOMP_NET_FILES)
+		r = add_names(ctx, for_files, ARRAY_SIZE(for_files));
+	else if (r >= 0)
+		r = add_sockets(ctx);
+	if (r >= 0)
+		r = add(ctx, "mmap", 1, &no_exec);
+	if (r >= 0)
+		r = add(ctx, "mmap2", 1, &no_exec);
+	if (r >= 0)
+		r = add(ctx, "mprotect", 1, &no_exec);
+	return r < 0 ? r : add(ctx, "tgkill", 1, &self); /* abort() */
+}
+
+int seccomp_net_load(enum seccomp_net_kind kind, struct err *err)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int r;
 
 	if (!ctx)
 		return err_set(err, -ENOMEM, "cannot make a seccomp filter");
-	r = add_rules(ctx);
+	r = add_rules(ctx, kind);
 	if (r == 0)
 		r = seccomp_load(ctx);
 	seccomp_release(ctx);

@@ -4,12 +4,16 @@
 
 #include "base/err.h"
 
+enum seccomp_net_kind {
+	SECCOMP_NET_SOCKETS, /* IPv4 and IPv6 sockets (abstract unix ones stay out of reach); no files */
+	SECCOMP_NET_FILES, /* reading files; no sockets but those that are open */
+};
+
 /**
  * seccomp_net_load() - filter this process for good
  *
- * Sockets of IPv4 and IPv6 only (abstract unix sockets of the host stay out of reach), files only
- * in the root that the process has, no new processes, no exec, no new executable memory.
+ * Neither kind makes processes, executes, signals others or gets new executable memory.
  *
  * Return: 0, also where the kernel has no seccomp; a negative errno with a text.
  */
-int seccomp_net_load(struct err *err);
+int seccomp_net_load(enum seccomp_net_kind kind, struct err *err);

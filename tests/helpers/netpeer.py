@@ -7,7 +7,8 @@
        netpeer.py udp ADDR PORT BYTES [COUNT]        who the server sees; each datagram must come back
        netpeer.py udpburst ADDR PORT SIZE COUNT      datagrams that the kernel may join
        netpeer.py dns ADDR NAME=IP…                  a resolver on port 53 until killed
-       netpeer.py lookup SERVER NAME [tcp]           an address, or the end with 1
+       netpeer.py lookup SERVER NAME [tcp|edns]      an address, or the end with 1; of "big.NUMBER",
+                                                     the bytes of an answer that this resolver makes
        netpeer.py rawsyn DEV DST PORT                one SYN with that address past all routing
 
 Both ends of the tests of networks. A server prints "ready" first."""
@@ -171,6 +172,10 @@ def dns_answer(query, names):
         labels.append(query[at + 1 : at + 1 + query[at]].decode())
         at += query[at] + 1
     question = query[12 : at + 5]
+    if labels[0] == "big":
+        texts = b"".join(b"\xff" + b"t" * 255 for _ in range(int(labels[1]) // 256))
+        return (query[:2] + struct.pack("!HHHHH", 0x8180, 1, 1, 0, 0) + question +
+                b"\xc0\x0c" + struct.pack("!HHIH", 16, 1, 1, len(texts)) + texts)
     ip = names.get(".".join(labels))
     head = query[:2] + struct.pack("!HHHHH", 0x8180 if ip else 0x8183, 1, 1 if ip else 0, 0, 0)
     record = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 1, 4) + socket.inet_aton(ip) if ip else b""
@@ -197,20 +202,26 @@ def dns(addr, names):
 
 def lookup(server, name, over):
     qname = b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\0"
-    query = struct.pack("!HHHHHH", 4711, 0x100, 1, 0, 0, 0) + qname + struct.pack("!HH", 1, 1)
+    query = struct.pack("!HHHHHH", 4711, 0x100, 1, 0, 0, over == "edns") + qname
+    query += struct.pack("!HH", 1, 1)
+    if over == "edns":  # an OPT record: answers of 32,000 bytes are welcome
+        query += b"\0" + struct.pack("!HHIH", 41, 32000, 0, 0)
     if over == "tcp":
         with connect(server, 53) as s:
             s.sendall(struct.pack("!H", len(query)) + query)
-            n = struct.unpack("!H", s.recv(2, socket.MSG_WAITALL))[0]
-            answer = s.recv(n, socket.MSG_WAITALL)
+            stream = s.makefile("rb")
+            answer = stream.read(struct.unpack("!H", stream.read(2))[0])
     else:
         with socket.socket(family(server), socket.SOCK_DGRAM) as s:
             s.settimeout(TIMEOUT / 10)
             s.connect((server, 53))
             s.send(query)
-            answer = s.recv(4096)
+            answer = s.recv(65535)
     if answer[:2] != query[:2] or answer[6:8] == b"\0\0":
         sys.exit("no such name")
+    if name.startswith("big."):
+        print(len(answer))
+        return
     print(socket.inet_ntoa(answer[-4:]))
 
 
