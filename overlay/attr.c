@@ -185,7 +185,7 @@ int ovl_setattr(struct ovl_fs *fs, uint64_t id, const struct ovl_attr *a, struct
 			return S_ISDIR(ret->st_mode) ? -EISDIR : -EINVAL;
 		want = (uint64_t)a->size < (uint64_t)ret->st_size ? (uint64_t)a->size : COPYUP_ALL;
 	}
-	r = S_ISDIR(ret->st_mode) ? copyup_dir(fs, id, &n) : copyup_file(fs, id, want, &n);
+	r = S_ISDIR(ret->st_mode) ? copyup_any(fs, id, &n) : copyup_file(fs, id, want, &n);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&n->lock);

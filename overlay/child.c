@@ -6,6 +6,8 @@
 #include "base/str.h"
 #include "overlay/inum.h"
 #include "overlay/locate.h"
+#include "overlay/redirect.h"
+#include "overlay/visible.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -22,9 +24,11 @@ static uint32_t fmt_of(const struct umeta *um)
 int child_slot(
 	struct ovl_fs *fs, struct node *dir, const char *name, size_t len, struct dir_slot *ret)
 {
+	uint64_t lower_dir = node_lower_dir(dir);
+
 	memset(ret, 0, sizeof(*ret));
-	if (dir->handle != NODE_NO_HANDLE) {
-		int r = fs->lower->ops->lookup(fs->lower, dir->handle, name, len, &ret->lower);
+	if (lower_dir != NODE_NO_HANDLE) {
+		int r = fs->lower->ops->lookup(fs->lower, lower_dir, name, len, &ret->lower);
 
 		if (r < 0 && r != -ENOENT)
 			return r;
@@ -119,143 +123,6 @@ int child_load_names(struct ovl_fs *fs, struct node *dir)
 	return r;
 }
 
-/* ---- visible names of inodes of the lower that have several ---- */
-
-enum dir_state { DIR_PURE, DIR_HIDDEN, DIR_UPPER };
-
-static int dir_state(struct ovl_fs *fs, uint64_t handle, struct node **ret);
-
-/* Does the upper say anything about an entry of a lower directory?  DT_… or -1: nothing. */
-static int upper_says(struct ovl_fs *fs, struct node *dir, const struct lower_entry *le,
-	bool *ret_whiteout, uint8_t *ret_type)
-{
-	const struct dname *e = NULL;
-	int r;
-
-	pthread_mutex_lock(&dir->lock);
-	r = child_load_names(fs, dir);
-	if (r == 0)
-		e = dn_get(&dir->names, DN_HOME_LOWER(le->off), le->name, le->len);
-	if (e) {
-		*ret_whiteout = e->flags & DN_WHITEOUT;
-		*ret_type = e->type;
-		r = 1;
-	}
-	pthread_mutex_unlock(&dir->lock);
-	return r;
-}
-
-/* The state of a directory whose parent is in the upper. */
-static int state_below(
-	struct ovl_fs *fs, struct node *parent, const struct lower_entry *le, struct node **ret)
-{
-	char name[NAME_MAX + 1];
-	bool whiteout = false;
-	uint8_t type = 0;
-	struct child c;
-	int r = upper_says(fs, parent, le, &whiteout, &type);
-
-	if (r <= 0)
-		return r < 0 ? r : DIR_PURE;
-	if (whiteout || type != DT_DIR)
-		return DIR_HIDDEN;
-	memcpy(name, le->name, le->len);
-	name[le->len] = '\0';
-	r = child_of_upper(fs, parent, name, type, &c);
-	if (r < 0)
-		return r == -ENOENT ? DIR_HIDDEN : r;
-	r = DIR_HIDDEN;
-	if (c.handle == le->handle) {
-		*ret = node_ref(fs->nodes, c.node);
-		r = DIR_UPPER;
-	}
-	child_done(fs, &c);
-	return r;
-}
-
-/* Return: an enum dir_state, with a reference in @ret if it is DIR_UPPER. */
-static int dir_state(struct ovl_fs *fs, uint64_t handle, struct node **ret)
-{
-	struct node *n = node_find(fs->nodes, node_id_of_handle(handle)), *parent = NULL;
-	struct lower_name at;
-	struct lower_entry le;
-	int r;
-
-	if (n) {
-		bool gone = node_is_gone(n);
-
-		if (!gone && node_is_upper(n)) {
-			*ret = n;
-			return DIR_UPPER;
-		}
-		node_put(fs->nodes, n);
-		return gone ? DIR_HIDDEN : DIR_PURE;
-	}
-	r = fs->lower->ops->name_of(fs->lower, handle, 0, &at);
-	if (r == 0)
-		r = fs->lower->ops->list(fs->lower, at.dir, at.ordinal, &le);
-	if (r == 0)
-		r = dir_state(fs, at.dir, &parent);
-	if (r != DIR_UPPER)
-		return r;
-	r = state_below(fs, parent, &le, ret);
-	node_put(fs->nodes, parent);
-	return r;
-}
-
-/* 1 if nothing hides or covers the name, 0 if something does. */
-static int name_is_visible(struct ovl_fs *fs, const struct lower_name *name)
-{
-	struct node *dir = NULL;
-	struct lower_entry le;
-	bool whiteout;
-	uint8_t type;
-	int r = dir_state(fs, name->dir, &dir);
-
-	if (r != DIR_UPPER)
-		return r < 0 ? r : r == DIR_PURE;
-	r = fs->lower->ops->list(fs->lower, name->dir, name->ordinal, &le);
-	if (r == 0) {
-		r = upper_says(fs, dir, &le, &whiteout, &type);
-		if (r >= 0)
-			r = r == 0;
-	}
-	node_put(fs->nodes, dir);
-	return r;
-}
-
-int node_visible_lower_name(struct ovl_fs *fs, uint64_t handle, struct lower_name *ret)
-{
-	for (uint32_t i = 0;; i++) {
-		int r = fs->lower->ops->name_of(fs->lower, handle, i, ret);
-
-		if (r == 0)
-			r = name_is_visible(fs, ret);
-		if (r != 0)
-			return r < 0 ? r : 0;
-	}
-}
-
-static int count_lower_names(struct ovl_fs *fs, uint64_t handle, uint32_t *ret)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0;; i++) {
-		struct lower_name at;
-		int r = fs->lower->ops->name_of(fs->lower, handle, i, &at);
-
-		if (r == -ENOENT)
-			break;
-		if (r == 0)
-			r = name_is_visible(fs, &at);
-		if (r < 0)
-			return r;
-		n += (uint32_t)r;
-	}
-	*ret = n;
-	return 0;
-}
-
 /* ---- inodes ---- */
 
 /* The copy of a lower inode that index/ names, into a struct that nobody else sees yet. */
@@ -290,7 +157,7 @@ int node_of_lower_file(
 		return -ENOMEM;
 	n->n_lower_names = 1;
 	if (a->nlink > 1)
-		r = count_lower_names(fs, handle, &n->n_lower_names);
+		r = visible_count_names(fs, handle, &n->n_lower_names);
 	if (r == 0 && upper_index_has(fs->up, a->ino, NULL))
 		r = fill_from_index(fs, n);
 	if (r < 0) {
@@ -322,38 +189,73 @@ int child_of_lower(
 	return 0;
 }
 
-/* Which lower inode an upper one is the copy of; NODE_NO_HANDLE if of none. */
-static int handle_of_upper(struct ovl_fs *fs, const struct umeta *um, const struct lower_entry *le,
-	struct lower_attr *a, uint64_t *ret)
+/* An entry of an upper directory that is looked at. */
+struct upper_entry {
+	uint64_t lower_dir; /* that the directory continues, or NODE_NO_HANDLE */
+	int dirfd;
+	const char *name;
+	bool has_lower; /* @le is the lower's entry of that name */
+	struct lower_entry le;
+};
+
+/* The lower inode with a permanent number; -ENOENT. */
+static int find_origin(
+	struct ovl_fs *fs, uint64_t origin, uint64_t *ret_handle, struct lower_attr *ret)
 {
-	uint64_t origin = um->origin;
+	int r = fs->lower->ops->by_ino(fs->lower, origin, ret_handle);
+
+	return r < 0 ? r : fs->lower->ops->attr(fs->lower, *ret_handle, ret);
+}
+
+/*
+ * What an upper directory continues: what its redirect says, or else what the lower has at the
+ * place.  One that continues nothing may still be the copy of something, which gives it its number.
+ */
+static int identify_dir(
+	struct ovl_fs *fs, const struct upper_entry *e, struct child *c, struct lower_attr *a)
+{
+	int r = -ENOENT;
+
+	if (c->um.redirect)
+		r = redirect_read(fs, e->lower_dir, e->dirfd, e->name, &c->handle);
+	else if (!c->um.opaque && e->has_lower && e->le.type == DT_DIR) {
+		c->handle = e->le.handle;
+		r = 0;
+	}
+	if (r == 0)
+		r = fs->lower->ops->attr(fs->lower, c->handle, a);
+	if (r == -ENOENT) {
+		r = c->um.origin ? find_origin(fs, c->um.origin, &c->handle, a) : -ENOENT;
+		c->alone = true;
+	}
+	if (r == -ENOENT || (r == 0 && !S_ISDIR(a->mode)))
+		c->handle = NODE_NO_HANDLE;
+	return r == -ENOENT ? 0 : r;
+}
+
+/* Which lower inode a file of the upper is the copy of. */
+static int identify_file(
+	struct ovl_fs *fs, const struct upper_entry *e, struct child *c, struct lower_attr *a)
+{
+	uint64_t origin = c->um.origin;
 	int r;
 
-	*ret = NODE_NO_HANDLE;
-	if (S_ISDIR(um->st.st_mode)) {
-		if (!le || um->opaque || le->type != DT_DIR)
-			return 0;
-		*ret = le->handle;
-		return fs->lower->ops->attr(fs->lower, le->handle, a);
-	}
-	if (!origin && !upper_index_of_ino(fs->up, um->st.st_ino, &origin))
+	if (!origin && !upper_index_of_ino(fs->up, c->um.st.st_ino, &origin))
 		return 0;
-	if (le) {
-		r = fs->lower->ops->attr(fs->lower, le->handle, a);
+	if (e->has_lower) {
+		r = fs->lower->ops->attr(fs->lower, e->le.handle, a);
 		if (r < 0)
 			return r;
-		*ret = a->ino == origin ? le->handle : NODE_NO_HANDLE;
+		c->handle = a->ino == origin ? e->le.handle : NODE_NO_HANDLE;
 	}
-	if (*ret == NODE_NO_HANDLE) {
-		r = fs->lower->ops->by_ino(fs->lower, origin, ret);
-		if (r == 0)
-			r = fs->lower->ops->attr(fs->lower, *ret, a);
+	if (c->handle == NODE_NO_HANDLE) {
+		r = find_origin(fs, origin, &c->handle, a);
 		if (r < 0)
 			return r == -ENOENT ? 0 : r;
 	}
 	/* What is not of the same type is no copy; the upper may have been edited. */
-	if ((a->mode & S_IFMT) != fmt_of(um))
-		*ret = NODE_NO_HANDLE;
+	if ((a->mode & S_IFMT) != fmt_of(&c->um))
+		c->handle = NODE_NO_HANDLE;
 	return 0;
 }
 
@@ -370,13 +272,16 @@ static int fresh_upper_node(
 	n->flags = NODE_UPPER;
 	n->upper_ino = c->um.st.st_ino;
 	n->ov = c->um.ov;
-	if (c->handle != NODE_NO_HANDLE && !S_ISDIR(n->fmt)) {
+	if (S_ISDIR(n->fmt)) {
+		if (c->alone)
+			n->flags |= NODE_ALONE;
+	} else if (c->handle != NODE_NO_HANDLE) {
 		if (c->um.metacopy)
 			n->flags |= NODE_META_ONLY;
 		if (upper_index_has(fs->up, ino, &indexed) && indexed == n->upper_ino)
 			n->flags |= NODE_INDEXED;
 		if (a->nlink > 1)
-			r = count_lower_names(fs, c->handle, &n->n_lower_names);
+			r = visible_count_names(fs, c->handle, &n->n_lower_names);
 	}
 	if (r < 0) {
 		node_put_fresh(fs->nodes, n);
@@ -428,6 +333,8 @@ static int bind_upper(struct ovl_fs *fs, struct node *dir, const char *name,
 	/* A directory has one name; rename alone gives it another. */
 	if (!(n->flags & NODE_GONE) && !(S_ISDIR(n->fmt) && n->links))
 		r = node_link_add(fs->nodes, n, dir, name, strlen(name));
+	if (!(n->flags & NODE_GONE) && c->um.redirect && c->handle != NODE_NO_HANDLE && !c->alone)
+		redirect_pin(fs, n);
 	pthread_mutex_unlock(&n->lock);
 	c->node = n;
 	if (r < 0)
@@ -435,34 +342,44 @@ static int bind_upper(struct ovl_fs *fs, struct node *dir, const char *name,
 	return r;
 }
 
+/* Which lower inode an entry is the copy of, if of any: child->handle. */
+static int identify(struct ovl_fs *fs, struct upper_entry *e, struct child *c, struct lower_attr *a)
+{
+	int r = meta_read(e->dirfd, e->name, e->le.type, &c->um);
+
+	if (r < 0)
+		return r;
+	if (meta_is_whiteout(&c->um.st))
+		return -ENOENT;
+	if (c->um.st.st_ino >= NODE_BORN)
+		return -EOVERFLOW;
+	if (e->lower_dir != NODE_NO_HANDLE) {
+		r = fs->lower->ops->lookup(
+			fs->lower, e->lower_dir, e->name, strlen(e->name), &e->le);
+		if (r < 0 && r != -ENOENT)
+			return r;
+		e->has_lower = r == 0;
+	}
+	return S_ISDIR(c->um.st.st_mode) ? identify_dir(fs, e, c, a) : identify_file(fs, e, c, a);
+}
+
 int child_of_upper(
 	struct ovl_fs *fs, struct node *dir, const char *name, uint8_t type, struct child *ret)
 {
-	struct lower_entry le = { 0 };
+	struct upper_entry e = { .lower_dir = node_lower_dir(dir), .name = name, .le.type = type };
 	struct lower_attr a;
-	bool has_lower = false;
 	struct fd_ref ref;
 	int r = locate_dir_fd(fs, dir, &ref);
 
 	if (r < 0)
 		return r;
+	e.dirfd = ref.fd;
 	ret->node = NULL;
 	ret->by_upper = true;
-	r = meta_read(ref.fd, name, type, &ret->um);
+	ret->alone = false;
+	ret->handle = NODE_NO_HANDLE;
+	r = identify(fs, &e, ret, &a);
 	fdc_release(fs->fds, &ref);
-	if (r < 0)
-		return r;
-	if (meta_is_whiteout(&ret->um.st))
-		return -ENOENT;
-	if (ret->um.st.st_ino >= NODE_BORN)
-		return -EOVERFLOW;
-	if (dir->handle != NODE_NO_HANDLE) {
-		r = fs->lower->ops->lookup(fs->lower, dir->handle, name, strlen(name), &le);
-		if (r < 0 && r != -ENOENT)
-			return r;
-		has_lower = r == 0;
-	}
-	r = handle_of_upper(fs, &ret->um, has_lower ? &le : NULL, &a, &ret->handle);
 	if (r < 0)
 		return r;
 	ret->id = ret->handle == NODE_NO_HANDLE ? NODE_BORN | ret->um.st.st_ino
@@ -492,7 +409,7 @@ static int find_in_upper_dir(
 		return r;
 	if (in_upper)
 		return whiteout ? -ENOENT : child_of_upper(fs, dir, name, type, ret);
-	return slot.has_lower ? child_of_lower(fs, dir->handle, &slot.lower, ret) : -ENOENT;
+	return slot.has_lower ? child_of_lower(fs, node_lower_dir(dir), &slot.lower, ret) : -ENOENT;
 }
 
 int child_find(struct ovl_fs *fs, uint64_t dir, const char *name, size_t len, struct child *ret)
@@ -528,14 +445,15 @@ void child_done(struct ovl_fs *fs, struct child *c)
 
 static int dir_nlink(struct ovl_fs *fs, struct node *n, struct stat *st)
 {
+	uint64_t lower_dir = node_lower_dir(n);
 	struct lower_attr a = { .nlink = 2 };
 	int r;
 
-	if (n->handle == NODE_NO_HANDLE && st->st_nlink >= 2)
+	if (lower_dir == NODE_NO_HANDLE && st->st_nlink >= 2)
 		return 0; /* the filesystem counts, and all of it is in the upper */
 	r = child_load_names(fs, n);
-	if (r == 0 && n->handle != NODE_NO_HANDLE)
-		r = fs->lower->ops->attr(fs->lower, n->handle, &a);
+	if (r == 0 && lower_dir != NODE_NO_HANDLE)
+		r = fs->lower->ops->attr(fs->lower, lower_dir, &a);
 	st->st_nlink = (nlink_t)((int64_t)a.nlink + n->names.n_dirs_more);
 	return r;
 }

@@ -23,6 +23,7 @@ struct child {
 	struct lower_attr attr; /* of an untouched inode */
 	struct umeta um; /* of an inode that was found in the upper by this name */
 	bool by_upper; /* um is valid */
+	bool alone; /* a directory in which nothing of the lower shows: NODE_ALONE */
 };
 
 /** child_find() - look a name up; -ENOENT */
@@ -77,6 +78,3 @@ int node_stat_locked(struct ovl_fs *fs, struct node *n, struct stat *ret);
  */
 int node_of_lower_file(
 	struct ovl_fs *fs, uint64_t handle, const struct lower_attr *a, struct node **ret);
-
-/** node_visible_lower_name() - a name of a lower inode that nothing hides or covers; -ENOENT */
-int node_visible_lower_name(struct ovl_fs *fs, uint64_t handle, struct lower_name *ret);

@@ -21,10 +21,10 @@
 #include "overlay/copyup.h"
 
 #include "base/cleanup.h"
-#include "overlay/child.h"
 #include "overlay/copydata.h"
 #include "overlay/locate.h"
 #include "overlay/metacopy.h"
+#include "overlay/visible.h"
 #include "overlay/xattrs.h"
 
 #include <dirent.h>
@@ -162,7 +162,8 @@ static int become_orphan(struct copy *c)
 		return 0;
 	}
 	if (c->fd < 0)
-		c->fd = openat(fs->up->work_fd, c->tmp, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		c->fd = openat(fs->up->work_fd, c->tmp,
+			(S_ISDIR(c->st.st_mode) ? O_RDONLY : O_PATH) | O_NOFOLLOW | O_CLOEXEC);
 	if (c->fd < 0)
 		return -errno;
 	c->n->orphan_fd = fd_take(&c->fd);
@@ -225,7 +226,7 @@ static int find_name(struct copy *c, struct lower_name *at, char name[NAME_MAX +
 	if (!node_alias(c->fs->nodes, c->n->handle, at)) {
 		if (c->attr.nlink < 2)
 			return -ENOENT;
-		r = node_visible_lower_name(c->fs, c->n->handle, at);
+		r = visible_lower_name(c->fs, c->n->handle, at);
 	}
 	if (r == 0)
 		r = c->fs->lower->ops->list(c->fs->lower, at->dir, at->ordinal, &le);
@@ -271,6 +272,38 @@ static int publish(struct copy *c)
 	node_link_free(c->fs->nodes, l);
 	node_put(c->fs->nodes, parent);
 	return r;
+}
+
+int copyup_name(struct ovl_fs *fs, struct node *n, struct node *dir, int dirfd, const char *name,
+	struct dir_slot *slot)
+{
+	struct stat st, dir_st;
+	struct timespec ts[2];
+	struct place at;
+	int r;
+
+	if (slot->upper || !slot->has_lower || slot->lower.handle != n->handle)
+		return 0;
+	if (fstat(dirfd, &dir_st) < 0)
+		return -errno;
+	r = locate(fs, n, &at);
+	if (r < 0)
+		return r;
+	if (linkat(at.dirfd, at.name, dirfd, name, 0) < 0 ||
+		fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		r = -errno;
+	locate_done(fs, &at);
+	ts[0] = dir_st.st_atim;
+	ts[1] = dir_st.st_mtim;
+	(void)futimens(dirfd, ts);
+	if (r == 0)
+		r = child_slot_set(dir, slot, name, IFTODT(st.st_mode), 0);
+	if (r == 0)
+		r = node_link_add(fs->nodes, n, dir, name, strlen(name));
+	if (r < 0)
+		return r;
+	n->n_lower_names--;
+	return child_slot(fs, dir, name, strlen(name), slot);
 }
 
 /* ---- data for a copy that has none ---- */
@@ -367,6 +400,8 @@ int copyup_file(struct ovl_fs *fs, uint64_t id, uint64_t want, struct node **ret
 
 	if (!fs->up)
 		return -EROFS;
+	if (want == COPYUP_META && (fs->flags & OVL_COPY_DATA))
+		want = COPYUP_ALL;
 	r = get_file_node(fs, id, &n);
 	if (r == 0 && S_ISDIR(n->fmt))
 		r = -EISDIR;
@@ -413,8 +448,8 @@ static int make_dir_copy(struct ovl_fs *fs, uint64_t handle, const struct lower_
 }
 
 /*
- * The struct of a directory that is now in the upper, below @parent, whose lock is held.  There may be
- * one already: a removal that was refused leaves it.
+ * The struct of a directory that is now in the upper, below @parent, whose lock is held.  There
+ * may be one already: a removal that was refused leaves it.
  */
 static int bind_dir(struct ovl_fs *fs, struct node *parent, const char *name, uint64_t handle,
 	const struct lower_attr *a, const struct child *c, struct node **ret)
@@ -541,9 +576,50 @@ int copyup_dir(struct ovl_fs *fs, uint64_t id, struct node **ret)
 	return r < 0 ? r : copyup_lower_dir(fs, handle, ret);
 }
 
+/* A removed directory that was never in the upper: its copy lives as long as the node does. */
+static int copy_removed_dir(struct ovl_fs *fs, struct node *n)
+{
+	struct copy c = { .fs = fs, .n = n, .fd = -1 };
+	struct child made = { 0 };
+	int r = fs->lower->ops->attr(fs->lower, n->handle, &c.attr);
+
+	if (r < 0)
+		return r;
+	upper_work_name(fs->up, c.tmp);
+	r = make_dir_copy(fs, n->handle, &c.attr, c.tmp, &made);
+	c.st = made.um.st;
+	c.ov = made.um.ov;
+	if (r == 0)
+		r = become_orphan(&c);
+	if (r == 0)
+		node_flags_set(n, NODE_LISTED, 0);
+	if (r < 0 || !(n->flags & NODE_IN_ORPHANS))
+		(void)unlinkat(fs->up->work_fd, c.tmp, AT_REMOVEDIR);
+	return r;
+}
+
 int copyup_any(struct ovl_fs *fs, uint64_t id, struct node **ret)
 {
+	struct node *n;
 	int r = copyup_file(fs, id, COPYUP_META, ret);
 
-	return r == -EISDIR ? copyup_dir(fs, id, ret) : r;
+	if (r != -EISDIR)
+		return r;
+	r = copyup_dir(fs, id, ret);
+	if (r != -ENOENT)
+		return r;
+	/* Nothing leads to it any more, but somebody has it open. */
+	n = node_find(fs->nodes, id);
+	if (!node_is_gone(n)) {
+		node_put(fs->nodes, n);
+		return r;
+	}
+	pthread_mutex_lock(&n->lock);
+	r = n->flags & NODE_UPPER ? 0 : copy_removed_dir(fs, n);
+	pthread_mutex_unlock(&n->lock);
+	if (r < 0)
+		node_put(fs->nodes, n);
+	else
+		*ret = n;
+	return r;
 }

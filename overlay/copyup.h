@@ -2,7 +2,7 @@
 #pragma once
 /* Copy-up: the first change to an inode of the lower gives it an upper copy. */
 
-#include "overlay/state.h"
+#include "overlay/child.h"
 
 /* What data the caller needs: a number of bytes, or one of these. */
 #define COPYUP_META UINT64_MAX /* none */
@@ -22,7 +22,19 @@ int copyup_file(struct ovl_fs *fs, uint64_t id, uint64_t want, struct node **ret
 /** copyup_dir() - make sure that a directory and its parents are in the upper; -ENOTDIR */
 int copyup_dir(struct ovl_fs *fs, uint64_t id, struct node **ret);
 
-/** copyup_any() - copyup_dir() or copyup_file(COPYUP_META), whatever it is */
+/**
+ * copyup_name() - give a name of the lower's to the upper, too, as a link to the copy
+ * @n:     the inode, which is in the upper; its lock and the directory's are held
+ * @dirfd: the upper directory
+ * @slot:  what stands at the name; updated.  Nothing happens if the upper has the name.
+ */
+int copyup_name(struct ovl_fs *fs, struct node *n, struct node *dir, int dirfd, const char *name,
+	struct dir_slot *slot);
+
+/**
+ * copyup_any() - the metadata of whatever it is, to be changed
+ * Unlike copyup_dir() also of a directory that was removed and is open.
+ */
 int copyup_any(struct ovl_fs *fs, uint64_t id, struct node **ret);
 
 /**

@@ -288,9 +288,6 @@ int ovl_make(struct ovl_fs *fs, uint64_t dir, const char *name, const struct ovl
 	struct making m = { .fs = fs, .name = name, .target = what->target, .fd = -1 };
 	int r;
 
-	/* A 0/0 device is how whiteouts are spelled. */
-	if (S_ISCHR(what->mode) && what->rdev == 0)
-		return -EPERM;
 	r = begin(fs, dir, name, NULL, &m.dir, &m.slot);
 	if (r < 0)
 		return r;

@@ -175,8 +175,8 @@ int ovl_readdir(struct ovl_fs *fs, uint64_t dir, uint64_t off, enum ovl_readdir_
 	bool (*emit)(void *ctx, const struct ovl_dirent *de), void *ctx)
 {
 	struct node *n = fs->up ? node_find(fs->nodes, dir) : NULL;
-	struct listing l = { fs, dir, n ? n->handle : node_id_handle(fs->nodes, dir), NULL, flags,
-		emit, ctx };
+	struct listing l = { fs, dir, n ? node_lower_dir(n) : node_id_handle(fs->nodes, dir), NULL,
+		flags, emit, ctx };
 	int r = 1;
 
 	if (node_is_gone(n))

@@ -14,6 +14,7 @@
 #include "overlay/locate.h"
 #include "overlay/metacopy.h"
 #include "overlay/state.h"
+#include "overlay/visible.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -86,6 +87,7 @@ void ovl_fs_free(struct ovl_fs *fs)
 	idmap_done(&fs->ns_uids);
 	idmap_done(&fs->ns_gids);
 	pthread_rwlock_destroy(&fs->tree);
+	pthread_mutex_destroy(&fs->search_lock);
 	free(fs);
 }
 DEFINE_CLEANUP(struct ovl_fs *, ovl_fs, ovl_fs_free)
@@ -137,7 +139,7 @@ static void check_indexed(void *ctx, uint64_t origin, uint64_t ino)
 	if (r == 0)
 		r = fs->lower->ops->attr(fs->lower, handle, &a);
 	if (r == 0 && a.nlink > 1)
-		r = node_visible_lower_name(fs, handle, &at);
+		r = visible_lower_name(fs, handle, &at);
 	else if (r == 0)
 		r = -ENOENT;
 	if (r == -ENOENT)
@@ -146,8 +148,11 @@ static void check_indexed(void *ctx, uint64_t origin, uint64_t ino)
 
 static int open_upper(struct ovl_fs *fs, const struct ovl_config *cfg, struct err *err)
 {
-	int r = upper_open(&fs->up, cfg->upper_dirfd, cfg->lower_id,
-		fs->can_chown ? UPPER_PLAIN : UPPER_OVERRIDE, err);
+	const struct upper_opts opts = { .state_fd = cfg->upper_dirfd,
+		.lower_id = cfg->lower_id,
+		.ownership = fs->can_chown ? UPPER_PLAIN : UPPER_OVERRIDE,
+		.flags = cfg->flags & OVL_VOLATILE ? UPPER_VOLATILE : 0 };
+	int r = upper_open(&fs->up, &opts, err);
 
 	if (r < 0)
 		return err_wrap(err, r, "upper");
@@ -169,6 +174,7 @@ int ovl_fs_new(struct ovl_fs **ret, const struct ovl_config *cfg, struct err *er
 	}
 	fs->lower = cfg->lower;
 	pthread_rwlock_init(&fs->tree, NULL);
+	pthread_mutex_init(&fs->search_lock, NULL);
 	fs->flags = cfg->flags;
 	fs->squash_uid = cfg->squash_uid;
 	fs->squash_gid = cfg->squash_gid;

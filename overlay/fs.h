@@ -17,6 +17,9 @@ enum ovl_flags {
 	OVL_VOLATILE = 1 << 0, /* fsync is answered without syncing */
 	OVL_SQUASH_OWNER = 1 << 1, /* everything is shown as squash_uid, squash_gid, and as
 				      readable by them */
+	OVL_COPY_DIRS = 1 << 2, /* rename(2) of a directory that the lower has copies all of it to
+				   the upper first, instead of writing a redirect */
+	OVL_COPY_DATA = 1 << 3, /* copy-up always brings the data: no metadata-only copies */
 };
 
 struct ovl_config {
@@ -37,7 +40,8 @@ struct ovl_config {
  *
  * Takes the upper's exclusive lock, creates or checks its superblock, sweeps its work directory.
  * Return: 0; -EBUSY if the upper is mounted already; -ESTALE if it belongs to another lower;
- * -EPROTONOSUPPORT for unknown features; others of the filesystem.
+ * -EPROTONOSUPPORT for unknown features; -EUCLEAN if the machine went down while it was mounted
+ * volatile; others of the filesystem.
  */
 int ovl_fs_new(struct ovl_fs **ret, const struct ovl_config *cfg, struct err *err);
 void ovl_fs_free(struct ovl_fs *fs);

@@ -200,6 +200,11 @@ static int read_one(int fd, const char *name, struct umeta *ret)
 	char value[META_OVERRIDE_BYTES];
 	ssize_t n = fgetxattr(fd, name, value, sizeof(value));
 
+	/* Of a redirect, which may be long, only that there is one. */
+	if (str_eq(name, XA_REDIRECT) && (n >= 0 || errno == ERANGE)) {
+		ret->redirect = true;
+		return 0;
+	}
 	if (n < 0)
 		return errno == ENODATA || errno == ERANGE ? 0 : -errno;
 	if (str_eq(name, XA_OPAQUE))
@@ -216,7 +221,8 @@ static int read_one(int fd, const char *name, struct umeta *ret)
 /* One listxattr(2) tells that there is nothing to read, which is the rule. */
 static int read_xattrs(int fd, struct umeta *ret)
 {
-	static const char *const ours[] = { XA_OPAQUE, XA_METACOPY, XA_ORIGIN, XA_OVERRIDE };
+	static const char *const ours[] = { XA_OPAQUE, XA_METACOPY, XA_ORIGIN, XA_OVERRIDE,
+		XA_REDIRECT };
 	char names[4096];
 	ssize_t len = flistxattr(fd, names, sizeof(names));
 
@@ -331,7 +337,9 @@ int meta_make_special(struct ovl_fs *fs, int dirfd, const char *name, const stru
 	int r;
 
 	*ret_ov = (struct node_override){ 0 };
-	if (!w->owner.exact || !meta_ids_fit(fs, w->owner.uid, w->owner.gid))
+	/* A 0/0 device of its own would be a whiteout. */
+	if (!w->owner.exact || !meta_ids_fit(fs, w->owner.uid, w->owner.gid) ||
+		(S_ISCHR(w->mode) && w->major == 0 && w->minor == 0))
 		return make_stand_in(dirfd, name, w, target, ret_ov);
 	if (target)
 		r = symlinkat(target, dirfd, name);

@@ -19,6 +19,7 @@ struct umeta {
 	uint64_t origin; /* 0: none */
 	bool opaque;
 	bool metacopy;
+	bool redirect;
 };
 
 /* An owner in both numberings. */

@@ -47,6 +47,9 @@ enum node_flags {
 	NODE_INDEXED = 1 << 4, /* index/ holds a link to the upper inode */
 	NODE_LISTED = 1 << 5, /* directory: names holds all that the upper directory has */
 	NODE_IN_ORPHANS = 1 << 6, /* no name is known: kept as a file in work/orphans */
+	NODE_ALONE =
+		1 << 7, /* directory: nothing of the lower one that it is a copy of shows in it */
+	NODE_MOVED = 1 << 8, /* directory: pinned, since the lower has it somewhere else */
 };
 
 /* Owner, mode and type that the upper's inode itself cannot have. */
@@ -171,6 +174,13 @@ static inline bool node_is_upper(const struct node *n)
 static inline bool node_is_gone(const struct node *n)
 {
 	return n && (__atomic_load_n(&n->flags, __ATOMIC_ACQUIRE) & NODE_GONE);
+}
+
+/* The lower directory whose entries show in a directory, or NODE_NO_HANDLE. */
+static inline uint64_t node_lower_dir(const struct node *n)
+{
+	return __atomic_load_n(&n->flags, __ATOMIC_ACQUIRE) & NODE_ALONE ? NODE_NO_HANDLE
+									 : n->handle;
 }
 
 static inline void node_flags_set(struct node *n, uint32_t set, uint32_t clear)

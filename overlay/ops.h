@@ -143,9 +143,8 @@ int ovl_rmdir(struct ovl_fs *fs, uint64_t dir, const char *name);
 struct ovl_rename {
 	uint64_t dir, new_dir;
 	const char *name, *new_name;
-	unsigned int flags; /* RENAME_NOREPLACE or RENAME_EXCHANGE */
+	unsigned int flags; /* RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT */
 };
-/** ovl_rename() - -EXDEV for a directory that the lower has */
 int ovl_rename(struct ovl_fs *fs, const struct ovl_rename *what);
 
 /* ---- extended attributes ---- */

@@ -20,6 +20,7 @@
 #include "overlay/copyup.h"
 #include "overlay/locate.h"
 #include "overlay/ops.h"
+#include "overlay/redirect.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -60,10 +61,10 @@ int remove_dir_is_empty(struct ovl_fs *fs, struct node *dir)
 		if (dir->names.n_shown > 0)
 			return -ENOTEMPTY;
 	}
-	if (dir->handle == NODE_NO_HANDLE)
+	if (node_lower_dir(dir) == NODE_NO_HANDLE)
 		return 0;
 	for (uint64_t at = 0;; at = le.off + 1) {
-		r = fs->lower->ops->list(fs->lower, dir->handle, at, &le);
+		r = fs->lower->ops->list(fs->lower, node_lower_dir(dir), at, &le);
 		if (r < 0)
 			return r == -ENOENT ? 0 : r;
 		if (!(dir->flags & NODE_UPPER) ||
@@ -156,6 +157,7 @@ struct node_link *remove_forget_name(struct ovl_fs *fs, struct node *n, struct n
 		node_flags_set(n, 0, NODE_INDEXED);
 	}
 	node_flags_set(n, NODE_GONE, 0);
+	redirect_unpin(fs, n);
 	return l;
 }
 

@@ -2,21 +2,25 @@
 /*
  * rename
  *
- *      source      a file is copied up first (its metadata); a directory has to be the upper's own
+ *      source      copied up first, its metadata; a directory that the lower has gets a redirect,
+ *                  or, where it cannot have one, leaves the lower: overlay/copywhole.h
  *      old name    RENAME_WHITEOUT leaves a whiteout in the same step, if the lower has the name
- *      new name    a directory over a whiteout changes places with it; one that comes to stand over
- *                  something of the lower is made opaque first; a directory that holds nothing
- *                  but whiteouts is first replaced by one that is empty and opaque
+ *      new name    a directory over a whiteout changes places with it; one of the upper's own that
+ *                  comes to stand over something of the lower is made opaque first; a directory
+ *                  that holds nothing but whiteouts is first replaced by one that is empty and opaque
  *
- * A crash between the steps leaves the tree as before, or as after, as clients see it.
+ * A crash between the steps leaves the tree as before, or as after, as clients see it.  The one
+ * exception is a client's RENAME_WHITEOUT, whose device appears after the move.
  *
  * Locking: both parents, the source and what is replaced; fs->tree if a directory moves.
  */
 #include "base/at.h"
 #include "base/cleanup.h"
 #include "overlay/copyup.h"
+#include "overlay/copywhole.h"
 #include "overlay/locate.h"
 #include "overlay/ops.h"
+#include "overlay/redirect.h"
 #include "overlay/remove.h"
 #include "overlay/xattrs.h"
 
@@ -35,12 +39,17 @@ struct side {
 	uint8_t type; /* of the upper entry there, before */
 	struct node_link *link; /* to be freed behind the locks */
 	struct fd_ref fd;
+	char cleared
+		[UPPER_WORK_NAME_BYTES]; /* where clear_dir() put what stood there; "": nowhere */
+	bool whole; /* a directory that has to leave the lower */
+	char redirect[LIMIT_REDIRECT_BYTES + 1]; /* of a directory that the lower has, if it may */
 };
 
 struct renaming {
 	struct ovl_fs *fs;
 	struct side from, to;
 	unsigned int flags;
+	char device[UPPER_WORK_NAME_BYTES]; /* a client's whiteout in work/; "": none */
 };
 
 static bool is_whiteout(const struct side *s)
@@ -50,7 +59,7 @@ static bool is_whiteout(const struct side *s)
 
 /* ---- before the locks ---- */
 
-/* The source, or with RENAME_EXCHANGE the target: complete in the upper. */
+/* The source, or with RENAME_EXCHANGE the target: in the upper. */
 static int prepare_mover(struct ovl_fs *fs, struct side *s)
 {
 	struct child c;
@@ -58,17 +67,29 @@ static int prepare_mover(struct ovl_fs *fs, struct side *s)
 
 	if (r < 0)
 		return r;
-	if (S_ISDIR(c.node ? c.node->fmt : c.attr.mode)) {
-		/* What the lower has below it would not move along. */
-		r = c.handle == NODE_NO_HANDLE ? 0 : -EXDEV;
-		if (r == 0)
-			s->n = node_ref(fs->nodes, c.node);
-	} else {
+	if (S_ISDIR(c.node ? c.node->fmt : c.attr.mode))
+		r = copyup_dir(fs, c.id, &s->n);
+	else
+		/* A copy of an inode with several names may be made under another one. */
 		r = copyup_file(fs, c.id, COPYUP_META, &s->n);
-		/* A copy of an inode with several names may have been made under another one. */
-	}
 	child_done(fs, &c);
 	return r;
+}
+
+/* How a directory that the lower has takes along what is below it. */
+static int prepare_contents(struct ovl_fs *fs, struct side *s)
+{
+	int r = 0;
+
+	if (!S_ISDIR(s->n->fmt) || node_lower_dir(s->n) == NODE_NO_HANDLE ||
+		(s->n->flags & NODE_MOVED))
+		return 0;
+	if (!s->whole && !(fs->flags & OVL_COPY_DIRS))
+		r = redirect_path(fs, s->n->handle, s->redirect);
+	if (r < 0 && r != -ENAMETOOLONG)
+		return r;
+	s->whole = !*s->redirect;
+	return s->whole ? copywhole_fill(fs, s->n) : 0;
 }
 
 static int prepare_target(struct ovl_fs *fs, struct side *s)
@@ -81,6 +102,16 @@ static int prepare_target(struct ovl_fs *fs, struct side *s)
 	r = remove_node_of(fs, &c, &s->n);
 	child_done(fs, &c);
 	return r;
+}
+
+/* Known before anything is copied: what may replace what. */
+static int check_kinds(const struct renaming *m)
+{
+	const struct node *from = m->from.n, *to = m->to.n;
+
+	if ((m->flags & RENAME_EXCHANGE) || !to || S_ISDIR(to->fmt) == S_ISDIR(from->fmt))
+		return 0;
+	return S_ISDIR(to->fmt) ? -EISDIR : -ENOTDIR;
 }
 
 static int prepare(struct renaming *m)
@@ -96,9 +127,15 @@ static int prepare(struct renaming *m)
 	if (r == 0 && (m->flags & RENAME_NOREPLACE) && m->to.n)
 		r = -EEXIST;
 	if (r == 0)
+		r = check_kinds(m);
+	if (r == 0)
 		r = copyup_dir(fs, m->from.dir_id, &m->from.dir);
 	if (r == 0)
 		r = copyup_dir(fs, m->to.dir_id, &m->to.dir);
+	if (r == 0 && m->from.n != m->to.n)
+		r = prepare_contents(fs, &m->from);
+	if (r == 0 && (m->flags & RENAME_EXCHANGE) && m->from.n != m->to.n)
+		r = prepare_contents(fs, &m->to);
 	return r;
 }
 
@@ -123,28 +160,11 @@ static int look(struct ovl_fs *fs, struct side *s)
  */
 static int materialise(struct ovl_fs *fs, struct side *s)
 {
-	struct place at;
-	struct stat st;
-	int r;
+	int r = copyup_name(fs, s->n, s->dir, s->fd.fd, s->name, &s->slot);
 
-	if (s->slot.upper || !s->slot.has_lower || s->slot.lower.handle != s->n->handle)
-		return 0;
-	r = locate(fs, s->n, &at);
-	if (r < 0)
-		return r;
-	if (linkat(at.dirfd, at.name, s->fd.fd, s->name, 0) < 0 ||
-		fstatat(s->fd.fd, s->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		r = -errno;
-	locate_done(fs, &at);
-	if (r == 0)
-		r = child_slot_set(s->dir, &s->slot, s->name, IFTODT(st.st_mode), 0);
-	if (r == 0)
-		r = node_link_add(fs->nodes, s->n, s->dir, s->name, strlen(s->name));
-	if (r < 0)
-		return r;
-	s->n->n_lower_names--;
-	s->type = IFTODT(st.st_mode);
-	return child_slot(fs, s->dir, s->name, strlen(s->name), &s->slot);
+	if (r == 0 && s->slot.upper)
+		s->type = s->slot.upper->type;
+	return r;
 }
 
 static int check_mover(const struct side *s)
@@ -171,7 +191,10 @@ static int make_opaque(struct ovl_fs *fs, struct node *dir)
 	return r;
 }
 
-/* Replace an upper directory that holds only whiteouts, or is to be kept, by an empty opaque one. */
+/*
+ * Put an empty opaque directory in the place of one that holds only whiteouts, or is to be kept:
+ * clients see no difference, and rename(2) can replace it.
+ */
 static int clear_dir(struct ovl_fs *fs, struct side *s)
 {
 	char tmp[UPPER_WORK_NAME_BYTES];
@@ -191,32 +214,69 @@ static int clear_dir(struct ovl_fs *fs, struct side *s)
 		(void)at_remove_tree(fs->up->work_fd, tmp);
 		return r;
 	}
-	remove_put_away(fs, s->n, tmp);
+	memcpy(s->cleared, tmp, sizeof(tmp));
 	return 0;
 }
 
-static int prepare_replaced(struct renaming *m)
+/* After the rename: what clear_dir() took away goes for good, or comes back if it failed. */
+static void settle_cleared(struct ovl_fs *fs, struct side *s, int r)
 {
-	struct ovl_fs *fs = m->fs;
+	if (!*s->cleared)
+		return;
+	if (r < 0 &&
+		renameat2(fs->up->work_fd, s->cleared, s->fd.fd, s->name, RENAME_EXCHANGE) == 0)
+		(void)unlinkat(fs->up->work_fd, s->cleared, AT_REMOVEDIR);
+	else
+		remove_put_away(fs, s->n, s->cleared);
+}
+
+static int check_replaced(struct renaming *m)
+{
+	struct node *n = m->to.n;
+
+	if (!n)
+		return 0;
+	if (n->flags & NODE_GONE)
+		return -ESTALE;
+	return S_ISDIR(n->fmt) ? remove_dir_is_empty(m->fs, n) : 0;
+}
+
+/* Hold on to what is replaced, and let rename(2) replace it. */
+static int make_way(struct renaming *m)
+{
 	struct side *to = &m->to;
 	int r;
 
-	if (!to->n)
+	if (!to->n || !to->slot.upper)
 		return 0;
-	if (to->n->flags & NODE_GONE)
-		return -ESTALE;
-	if (S_ISDIR(to->n->fmt) != S_ISDIR(m->from.n->fmt))
-		return S_ISDIR(to->n->fmt) ? -EISDIR : -ENOTDIR;
-	if (S_ISDIR(to->n->fmt)) {
-		r = remove_dir_is_empty(fs, to->n);
-		if (r < 0)
-			return r;
-	}
-	r = to->slot.upper ? remove_keep(fs, to->n, to->dir, to->name) : 0;
-	if (r == 0 && S_ISDIR(to->n->fmt) && to->slot.upper &&
-		(to->n->names.n > 0 || to->n->orphan_fd < 0))
-		r = clear_dir(fs, to);
+	r = remove_keep(m->fs, to->n, to->dir, to->name);
+	if (r == 0 && S_ISDIR(to->n->fmt) && (to->n->names.n > 0 || to->n->orphan_fd < 0))
+		r = clear_dir(m->fs, to);
 	return r;
+}
+
+/* A directory is about to stand at @to: nothing but its own contents may show in it there. */
+static int prepare_move(struct ovl_fs *fs, struct side *s, const struct side *to)
+{
+	struct node *n = s->n;
+	bool home;
+
+	if (!S_ISDIR(n->fmt) || (n->flags & NODE_MOVED))
+		return 0;
+	if (node_lower_dir(n) == NODE_NO_HANDLE)
+		return to->slot.has_lower ? make_opaque(fs, n) : 0;
+	home = to->slot.has_lower && to->slot.lower.handle == n->handle;
+	if (home)
+		return 0;
+	return s->whole ? copywhole_detach(fs, n) : redirect_set(fs, n, s->redirect);
+}
+
+/* Where the lower has it, a directory needs no redirect. */
+static void settle_move(struct ovl_fs *fs, struct side *s, const struct side *to)
+{
+	if ((s->n->flags & NODE_MOVED) && to->slot.has_lower &&
+		to->slot.lower.handle == s->n->handle)
+		redirect_clear(fs, s->n);
 }
 
 /* The system call, or calls; fs->tree is write-held if a directory is concerned. */
@@ -285,11 +345,70 @@ static int record_exchange(struct renaming *m)
 	return r;
 }
 
+/* RENAME_WHITEOUT: what the client takes for a whiteout is no whiteout of ours. */
+static int prepare_device(struct renaming *m)
+{
+	struct ovl_fs *fs = m->fs;
+	struct meta_want w = { .mode = S_IFCHR };
+	struct node_override ov;
+	int r;
+
+	if (!(m->flags & RENAME_WHITEOUT))
+		return 0;
+	meta_owner_from_client(fs, fs->euid, fs->egid, &w.owner);
+	upper_work_name(fs->up, m->device);
+	r = meta_make_special(fs, fs->up->work_fd, m->device, &w, NULL, &ov);
+	if (r < 0)
+		*m->device = '\0';
+	return r;
+}
+
+static int put_device(struct renaming *m)
+{
+	struct side *from = &m->from;
+	struct dir_slot slot;
+	int r;
+
+	if (!*m->device)
+		return 0;
+	if (renameat(m->fs->up->work_fd, m->device, from->fd.fd, from->name) < 0)
+		return -errno;
+	*m->device = '\0';
+	/* The entry may have moved: see record_move(). */
+	r = child_slot(m->fs, from->dir, from->name, strlen(from->name), &slot);
+	return r < 0 ? r : child_slot_set(from->dir, &slot, from->name, DT_REG, 0);
+}
+
+static int move_and_record(struct renaming *m)
+{
+	struct ovl_fs *fs = m->fs;
+	struct side *from = &m->from, *to = &m->to;
+	bool dirs = S_ISDIR(from->n->fmt) || (to->n && S_ISDIR(to->n->fmt));
+	int r;
+
+	r = prepare_device(m);
+	if (dirs)
+		pthread_rwlock_wrlock(&fs->tree);
+	r = r < 0 ? r : move(m);
+	settle_cleared(fs, to, r);
+	if (r == 0)
+		r = m->flags & RENAME_EXCHANGE ? record_exchange(m) : record_move(m);
+	if (r == 0)
+		r = put_device(m);
+	if (*m->device)
+		(void)unlinkat(fs->up->work_fd, m->device, 0);
+	if (dirs) {
+		__atomic_add_fetch(&fs->n_dir_moves, 1, __ATOMIC_RELEASE);
+		pthread_rwlock_unlock(&fs->tree);
+	}
+	return r;
+}
+
 static int rename_locked(struct renaming *m)
 {
 	struct ovl_fs *fs = m->fs;
 	struct side *from = &m->from, *to = &m->to;
-	bool exchange = m->flags & RENAME_EXCHANGE, dirs;
+	bool exchange = m->flags & RENAME_EXCHANGE;
 	int r = look(fs, from);
 
 	if (r == 0)
@@ -301,21 +420,19 @@ static int rename_locked(struct renaming *m)
 	if (r == 0)
 		r = check_mover(from);
 	if (r == 0)
-		r = exchange ? check_mover(to) : prepare_replaced(m);
-	if (r == 0 && S_ISDIR(from->n->fmt) && to->slot.has_lower)
-		r = make_opaque(fs, from->n);
-	if (r == 0 && exchange && S_ISDIR(to->n->fmt) && from->slot.has_lower)
-		r = make_opaque(fs, to->n);
-	if (r < 0)
-		return r;
-	dirs = S_ISDIR(from->n->fmt) || (to->n && S_ISDIR(to->n->fmt));
-	if (dirs)
-		pthread_rwlock_wrlock(&fs->tree);
-	r = move(m);
+		r = exchange ? check_mover(to) : check_replaced(m);
 	if (r == 0)
-		r = exchange ? record_exchange(m) : record_move(m);
-	if (dirs)
-		pthread_rwlock_unlock(&fs->tree);
+		r = prepare_move(fs, from, to);
+	if (r == 0 && exchange)
+		r = prepare_move(fs, to, from);
+	if (r == 0 && !exchange)
+		r = make_way(m);
+	if (r == 0)
+		r = move_and_record(m);
+	if (r == 0)
+		settle_move(fs, from, to);
+	if (r == 0 && exchange)
+		settle_move(fs, to, from);
 	return r;
 }
 
@@ -326,33 +443,65 @@ static void side_done(struct ovl_fs *fs, struct side *s)
 	node_put(fs->nodes, s->dir);
 }
 
+/* Lock what is concerned and do it. */
+static int rename_prepared(struct renaming *m)
+{
+	struct ovl_fs *fs = m->fs;
+	struct node *locked[4] = { m->from.dir, m->to.dir, m->from.n, m->to.n };
+	int r;
+
+	node_lock_all(locked, 4);
+	r = rename_locked(m);
+	node_unlock_all(locked, 4);
+	fdc_release(fs->fds, &m->from.fd);
+	fdc_release(fs->fds, &m->to.fd);
+	if (r == 0 && m->from.whole)
+		copywhole_clean(fs, m->from.n);
+	if (r == 0 && m->to.whole)
+		copywhole_clean(fs, m->to.n);
+	return r;
+}
+
+/* Would a directory fit into the upper as a whole, if not as a redirect? */
+static bool needs_whole(const struct renaming *m, int r)
+{
+	return (r == -ENOSPC || r == -E2BIG || r == -ERANGE) &&
+	       (*m->from.redirect || *m->to.redirect);
+}
+
+static int rename_once(struct renaming *m)
+{
+	struct ovl_fs *fs = m->fs;
+	int r = prepare(m);
+
+	/* Two names of one inode: nothing happens (rename(2)). */
+	if (r == 0 && m->from.n != m->to.n)
+		r = rename_prepared(m);
+	side_done(fs, &m->from);
+	side_done(fs, &m->to);
+	return r;
+}
+
 int ovl_rename(struct ovl_fs *fs, const struct ovl_rename *what)
 {
-	struct renaming m = { .fs = fs,
-		.from = { .dir_id = what->dir, .name = what->name, .fd = { -1, NULL } },
-		.to = { .dir_id = what->new_dir, .name = what->new_name, .fd = { -1, NULL } },
-		.flags = what->flags };
-	struct node *locked[4];
+	const struct side from = { .dir_id = what->dir, .name = what->name, .fd = { -1, NULL } };
+	const struct side to = {
+		.dir_id = what->new_dir, .name = what->new_name, .fd = { -1, NULL }
+	};
+	struct renaming m = { .fs = fs, .from = from, .to = to, .flags = what->flags };
 	int r;
 
 	if (!fs->up)
 		return -EROFS;
-	if (what->flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE))
+	if (what->flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT) ||
+		((what->flags & RENAME_EXCHANGE) &&
+			(what->flags & (RENAME_NOREPLACE | RENAME_WHITEOUT))))
 		return -EINVAL;
-	r = prepare(&m);
-	/* Two names of one inode: nothing happens (rename(2)). */
-	if (r == 0 && m.from.n != m.to.n) {
-		locked[0] = m.from.dir;
-		locked[1] = m.to.dir;
-		locked[2] = m.from.n;
-		locked[3] = m.to.n;
-		node_lock_all(locked, 4);
-		r = rename_locked(&m);
-		node_unlock_all(locked, 4);
-		fdc_release(fs->fds, &m.from.fd);
-		fdc_release(fs->fds, &m.to.fd);
-	}
-	side_done(fs, &m.from);
-	side_done(fs, &m.to);
-	return r;
+	r = rename_once(&m);
+	if (!needs_whole(&m, r))
+		return r;
+	m.from = from;
+	m.to = to;
+	m.from.whole = m.to.whole = true;
+	return rename_once(&m);
 }

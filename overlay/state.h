@@ -32,6 +32,9 @@ struct ovl_fs {
 	gid_t egid;
 	bool can_chown; /* CAP_CHOWN */
 	bool can_override; /* CAP_DAC_OVERRIDE: any mode may stand on an upper file */
+	pthread_mutex_t search_lock; /* outermost: one thread looks for renamed directories */
+	bool moved_known; /* atomic; all of them have structs */
+	uint64_t n_dir_moves; /* atomic; directories that changed their place */
 	uint64_t n_orphan_fds; /* atomic */
 	uint64_t max_orphan_fds;
 };

@@ -12,6 +12,7 @@
 #include "base/lock.h"
 #include "base/str.h"
 #include "overlay/origin_map.h"
+#include "overlay/volatile.h"
 #include "overlay/xattrs.h"
 
 #include <dirent.h>
@@ -72,6 +73,16 @@ static char *next_value(char **text, const char *key)
 	*end = '\0';
 	*text = end + 1;
 	return line + n + 1;
+}
+
+static bool has_word(char *words, const char *wanted)
+{
+	char *word;
+
+	while ((word = strsep(&words, ",")))
+		if (str_eq(word, wanted))
+			return true;
+	return false;
 }
 
 static bool known_incompat(char *words)
@@ -135,6 +146,7 @@ int upper_super_parse(
 	v = next_value(&rest, "features-compat");
 	if (!v)
 		return err_say(err, -EBADMSG, "bad line 'features-compat'");
+	ret->moved = has_word(v, "moved");
 	v = next_value(&rest, "features-ro");
 	if (!v)
 		return err_say(err, -EBADMSG, "bad line 'features-ro'");
@@ -147,25 +159,50 @@ int upper_super_parse(
 	return 0;
 }
 
-static int write_super(
-	struct upper *up, const char *lower_id, enum upper_ownership ownership, struct err *err)
+static int write_super(struct upper *up, const struct upper_super *super)
 {
+	const enum at_replace_flags sync = up->flags & UPPER_VOLATILE ? 0 : AT_REPLACE_SYNC;
 	auto_buf b = { 0 };
+	int r = buf_printf(&b,
+		"lamina-upper 1\nlower %s\nwhiteout device\nownership %s\nmetadata xattr\n"
+		"features-compat %s\nfeatures-ro -\nfeatures-incompat redirect,metacopy,index\n",
+		super->lower, super->ownership == UPPER_OVERRIDE ? "override" : "plain",
+		super->moved ? "moved" : "-");
+
+	if (r == 0)
+		r = at_replace_file(up->state_fd, "super", b.data, b.len, 0600, sync);
+	return r;
+}
+
+static int make_super(struct upper *up, const struct upper_opts *o, struct err *err)
+{
 	int r;
 
-	if (strlen(lower_id) >= sizeof(up->super.lower) || strchr(lower_id, '\n'))
+	if (strlen(o->lower_id) >= sizeof(up->super.lower) || strchr(o->lower_id, '\n'))
 		return err_say(err, -EINVAL, "the lower's name is too long");
-	r = buf_printf(&b,
-		"lamina-upper 1\nlower %s\nwhiteout device\nownership %s\nmetadata xattr\n"
-		"features-compat -\nfeatures-ro -\nfeatures-incompat redirect,metacopy,index\n",
-		lower_id, ownership == UPPER_OVERRIDE ? "override" : "plain");
+	memcpy(up->super.lower, o->lower_id, strlen(o->lower_id) + 1);
+	up->super.ownership = o->ownership;
+	r = write_super(up, &up->super);
+	return r < 0 ? err_set(err, r, "cannot write the superblock") : 0;
+}
+
+int upper_note_moved(struct upper *up)
+{
+	struct upper_super super;
+	int r = 0;
+
+	if (upper_has_moved(up))
+		return 0;
+	pthread_mutex_lock(&up->super_lock);
+	if (!up->super.moved) {
+		super = up->super;
+		super.moved = true;
+		r = write_super(up, &super);
+	}
 	if (r == 0)
-		r = at_replace_file(up->state_fd, "super", b.data, b.len, 0600, AT_REPLACE_SYNC);
-	if (r < 0)
-		return err_set(err, r, "cannot write the superblock");
-	up->super.ownership = ownership;
-	memcpy(up->super.lower, lower_id, strlen(lower_id) + 1);
-	return 0;
+		__atomic_store_n(&up->super.moved, true, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&up->super_lock);
+	return r;
 }
 
 /* ---- probes, before the first superblock is written ---- */
@@ -197,8 +234,7 @@ static int probe_whiteout(struct upper *up, struct err *err)
 	return r;
 }
 
-static int read_super(
-	struct upper *up, const char *lower_id, enum upper_ownership ownership, struct err *err)
+static int read_super(struct upper *up, const struct upper_opts *o, struct err *err)
 {
 	auto_free char *text = NULL;
 	bool read_only = false;
@@ -210,7 +246,7 @@ static int read_super(
 		r = probe_xattrs(up, err);
 		if (r == 0)
 			r = probe_whiteout(up, err);
-		return r < 0 ? r : write_super(up, lower_id, ownership, err);
+		return r < 0 ? r : make_super(up, o, err);
 	}
 	if (r < 0)
 		return err_set(err, r, "cannot read the superblock");
@@ -220,9 +256,9 @@ static int read_super(
 	if (read_only)
 		return err_say(err, -EPROTONOSUPPORT,
 			"a newer version wrote it; this one may only read it");
-	if (!str_eq(up->super.lower, lower_id))
-		return err_say(
-			err, -ESTALE, "it belongs to '%s', not to '%s'", up->super.lower, lower_id);
+	if (!str_eq(up->super.lower, o->lower_id))
+		return err_say(err, -ESTALE, "it belongs to '%s', not to '%s'", up->super.lower,
+			o->lower_id);
 	return 0;
 }
 
@@ -257,18 +293,38 @@ static int empty_dir(int dirfd)
 		return r;
 	}
 	while (r == 0 && (de = readdir(d)))
-		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, ".."))
+		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, "..") &&
+			!str_eq(de->d_name, VOLATILE_DIR))
 			r = at_remove_tree(dirfd, de->d_name);
 	(void)closedir(d);
 	return r;
 }
 
+/*
+ * @marked: volatile_check()'s answer.  An upper that was volatile until now is made whole by a
+ * mount that is not: what the page cache has of it is written first.
+ */
+static int settle_volatile(
+	struct upper *up, const struct upper_opts *o, int marked, struct err *err)
+{
+	int r = 0;
+
+	if (marked && !(o->flags & UPPER_VOLATILE)) {
+		r = syncfs(up->state_fd) < 0 ? -errno : volatile_clear(up->work_fd);
+		if (r < 0)
+			return err_set(err, r, "cannot write out what was volatile");
+	} else if (!marked && (o->flags & UPPER_VOLATILE)) {
+		r = volatile_set(up->work_fd);
+		if (r < 0)
+			return err_set(err, r, "cannot mark it volatile");
+	}
+	return r;
+}
+
 static int open_dirs(struct upper *up)
 {
-	int r = open_dir(up->state_fd, "work", 0700, &up->work_fd);
+	int r = empty_dir(up->work_fd);
 
-	if (r == 0)
-		r = empty_dir(up->work_fd);
 	if (r == 0)
 		r = open_dir(up->work_fd, "orphans", 0700, &up->orphans_fd);
 	if (r == 0)
@@ -366,6 +422,7 @@ void upper_close(struct upper *up)
 		up->lock_fd };
 
 	origin_map_free(up->origins);
+	pthread_mutex_destroy(&up->super_lock);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		if (fds[i] >= 0)
 			(void)close(fds[i]);
@@ -385,16 +442,17 @@ static int take_lock(struct upper *up, struct err *err)
 	return 0;
 }
 
-int upper_open(struct upper **ret, int state_fd, const char *lower_id,
-	enum upper_ownership ownership, struct err *err)
+int upper_open(struct upper **ret, const struct upper_opts *opts, struct err *err)
 {
 	auto_cleanup(upper) struct upper *up = calloc(1, sizeof(*up));
-	int r;
+	int marked, r;
 
 	if (!up)
 		return err_set(err, -ENOMEM, "cannot open the upper");
+	pthread_mutex_init(&up->super_lock, NULL);
+	up->flags = opts->flags;
 	up->lock_fd = up->tree_fd = up->work_fd = up->orphans_fd = up->index_fd = -1;
-	up->state_fd = openat(state_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	up->state_fd = openat(opts->state_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (up->state_fd < 0)
 		return err_set(err, -errno, "cannot open the upper");
 	r = take_lock(up, err);
@@ -403,10 +461,18 @@ int upper_open(struct upper **ret, int state_fd, const char *lower_id,
 	up->origins = origin_map_new();
 	if (!up->origins)
 		return err_set(err, -ENOMEM, "cannot open the upper");
+	r = open_dir(up->state_fd, "work", 0700, &up->work_fd);
+	if (r < 0)
+		return err_set(err, r, "cannot open work/");
+	marked = volatile_check(up->work_fd, err);
+	if (marked < 0)
+		return marked;
 	r = open_dirs(up);
 	if (r < 0)
 		return err_set(err, r, "cannot prepare work/ and index/");
-	r = read_super(up, lower_id, ownership, err);
+	r = read_super(up, opts, err);
+	if (r == 0)
+		r = settle_volatile(up, opts, marked, err);
 	if (r < 0)
 		return r;
 	r = open_tree(up);

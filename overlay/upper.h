@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,9 +16,14 @@
 
 enum upper_ownership { UPPER_PLAIN, UPPER_OVERRIDE };
 
+enum upper_flags {
+	UPPER_VOLATILE = 1 << 0, /* sync nothing, and leave the mark of that */
+};
+
 struct upper_super {
 	char lower[256]; /* "image:sha256:…" */
 	enum upper_ownership ownership;
+	bool moved; /* lower directories were renamed in it, once at least */
 };
 
 struct origin_map; /* index/ in memory */
@@ -29,30 +35,43 @@ struct upper {
 	int work_fd;
 	int orphans_fd; /* work/orphans/ */
 	int index_fd;
+	enum upper_flags flags;
 	struct upper_super super;
+	pthread_mutex_t super_lock; /* a leaf: guards super.moved, which is also read without */
 	uint64_t next_work; /* atomic; numbers the names in work/ */
 	struct origin_map *origins;
 };
 
+/* How to open one. */
+struct upper_opts {
+	int state_fd; /* borrowed; upper/, work/, index/ are made in it */
+	const char *lower_id; /* what it has to lie over, recorded at the first mount */
+	enum upper_ownership ownership; /* recorded then; an existing upper keeps its own */
+	enum upper_flags flags;
+};
+
 /**
  * upper_open() - open or make the upper below a state directory
- * @state_fd:  borrowed; upper/, work/, index/ are made in it
- * @lower_id:  what it has to lie over, recorded at the first mount
- * @ownership: recorded at the first mount; an existing upper keeps its own
  *
  * Takes the lock, checks or writes the superblock, empties work/ and reads index/.
  *
  * Return: 0; -EBUSY if it is mounted; -ESTALE if it belongs to another lower; -EPROTONOSUPPORT for
  * features or dialects that this version does not write; -EOPNOTSUPP where the filesystem has no
- * user xattrs or no whiteouts.
+ * user xattrs or no whiteouts; -EUCLEAN if it was volatile when the machine went down.
  */
-int upper_open(struct upper **ret, int state_fd, const char *lower_id,
-	enum upper_ownership ownership, struct err *err);
+int upper_open(struct upper **ret, const struct upper_opts *opts, struct err *err);
 void upper_close(struct upper *up);
 
 /** upper_super_parse() - a superblock's text.  Pure.  -EBADMSG or -EPROTONOSUPPORT with a text */
 int upper_super_parse(const char *text, size_t len, struct upper_super *ret, bool *ret_read_only,
 	struct err *err);
+
+/** upper_note_moved() - before the first rename of a lower directory is recorded */
+int upper_note_moved(struct upper *up);
+static inline bool upper_has_moved(const struct upper *up)
+{
+	return __atomic_load_n(&up->super.moved, __ATOMIC_ACQUIRE);
+}
 
 #define UPPER_WORK_NAME_BYTES 24
 

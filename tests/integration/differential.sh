@@ -29,7 +29,7 @@ fill() {
 }
 
 mnt() {
-	wait_for "'$OVLMOUNT' -m 0:0:65536 tree state mnt > pid 2> mount.err ||
+	wait_for "'$OVLMOUNT' $MOUNT_FLAGS -m 0:0:65536 tree state mnt > pid 2> mount.err ||
 		! grep -q 'mounted already' mount.err"
 	mountpoint -q mnt || fail "cannot mount: $(cat mount.err)"
 }
@@ -58,7 +58,13 @@ check_differential() {
 
 t_a_mount_behaves_like_a_plain_directory() {
 	need python3 setfattr
-	in_userns bash -euc "$(declare -f); check_differential"
+	MOUNT_FLAGS='' in_userns bash -euc "$(declare -f); check_differential"
+}
+
+# The upper of these is what other programs can read.
+t_and_so_does_one_without_redirects() {
+	need python3 setfattr
+	MOUNT_FLAGS=-w in_userns bash -euc "$(declare -f); check_differential"
 }
 
 run_tests

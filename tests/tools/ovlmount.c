@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 
 struct options {
-	bool squash, no_open_off, volatile_, fusermount, foreground, debug;
+	bool squash, no_open_off, volatile_, fusermount, foreground, debug, copies;
 	struct idmap ids;
 	const char *tree, *state, *mountpoint, *cache;
 };
@@ -30,11 +30,13 @@ struct options {
 static int usage(void)
 {
 	fprintf(stderr,
-		"usage: ovlmount [-s] [-n] [-v] [-u] [-f] [-d] [-m INSIDE:OUTSIDE:N]… [-c CACHE] "
+		"usage: ovlmount [-s] [-n] [-v] [-u] [-f] [-d] [-w] [-m INSIDE:OUTSIDE:N]… [-c "
+		"CACHE] "
 		"TREE STATE|- MOUNTPOINT\n"
 		"  -s  squash owners to the caller     -n  announce opens\n"
 		"  -v  volatile                        -u  through fusermount3\n"
 		"  -f  stay in the foreground          -d  print requests\n"
+		"  -w  copy whole files and directories: no redirects, no metadata-only copies\n"
 		"  -m  map of image ids                -c  keep the image in CACHE.idx, "
 		"CACHE.tar\n");
 	return 2;
@@ -45,7 +47,7 @@ static int parse(int argc, char **argv, struct options *o)
 	unsigned int in, out, n;
 	int c;
 
-	while ((c = getopt(argc, argv, "snvufdm:c:")) != -1)
+	while ((c = getopt(argc, argv, "snvufdwm:c:")) != -1)
 		switch (c) {
 		case 's':
 			o->squash = true;
@@ -64,6 +66,9 @@ static int parse(int argc, char **argv, struct options *o)
 			break;
 		case 'd':
 			o->debug = true;
+			break;
+		case 'w':
+			o->copies = true;
 			break;
 		case 'm':
 			if (sscanf(optarg, "%u:%u:%u", &in, &out, &n) != 3 ||
@@ -143,7 +148,8 @@ static int serve(const struct options *o, int ready_fd, struct err *err)
 		.gids = o->ids.n ? &o->ids : NULL,
 		.squash_uid = getuid(),
 		.squash_gid = getgid(),
-		.flags = (o->squash ? OVL_SQUASH_OWNER : 0) | (o->volatile_ ? OVL_VOLATILE : 0) };
+		.flags = (o->squash ? OVL_SQUASH_OWNER : 0) | (o->volatile_ ? OVL_VOLATILE : 0) |
+			 (o->copies ? OVL_COPY_DIRS | OVL_COPY_DATA : 0) };
 	struct ovl_session_opts so = { .ready_fd = ready_fd,
 		.no_open_off = o->no_open_off,
 		.debug = o->debug,
