@@ -2,8 +2,8 @@
 /*
  * The profile of containers that ask for none (the contract is in the header)
  *
- * A table of rules, walked once: a rule with a capability allows its calls to containers that have
- * it and refuses them to the others.
+ * A table of rules, walked once: a rule with capabilities allows its calls to containers that have
+ * one of them and refuses them to the others.
  */
 #include "runtime/seccomp_default.h"
 #include "runtime/caps.h"
@@ -123,8 +123,10 @@ static const char *const refused[] = { "bdflush", "io_pgetevents", "kexec_file_l
 	"vm86", "vm86old", "vmsplice" };
 
 static const char *const handles[] = { "open_by_handle_at" };
-static const char *const admin[] = { "bpf", "fanotify_init", "lookup_dcookie", "perf_event_open",
-	"quotactl", "setdomainname", "sethostname" };
+static const char *const admin[] = { "fanotify_init", "lookup_dcookie", "quotactl", "quotactl_fd",
+	"setdomainname", "sethostname" };
+static const char *const bpf[] = { "bpf" };
+static const char *const performance[] = { "perf_event_open" };
 static const char *const change_root[] = { "chroot" };
 static const char *const modules[] = { "delete_module", "finit_module", "init_module",
 	"query_module" };
@@ -170,19 +172,21 @@ static const struct sec_rule always[] = {
 };
 
 static const struct {
-	int cap;
+	uint64_t caps; /* any of them will do */
 	const char *const *names;
 	size_t n_names;
 } by_cap[] = {
-	{ CAP_DAC_READ_SEARCH, handles, ARRAY_SIZE(handles) },
-	{ CAP_SYS_ADMIN, admin, ARRAY_SIZE(admin) },
-	{ CAP_SYS_CHROOT, change_root, ARRAY_SIZE(change_root) },
-	{ CAP_SYS_MODULE, modules, ARRAY_SIZE(modules) },
-	{ CAP_SYS_PACCT, accounting, ARRAY_SIZE(accounting) },
-	{ CAP_SYS_PTRACE, tracing, ARRAY_SIZE(tracing) },
-	{ CAP_SYS_RAWIO, ports, ARRAY_SIZE(ports) },
-	{ CAP_SYS_TIME, set_clocks, ARRAY_SIZE(set_clocks) },
-	{ CAP_SYS_TTY_CONFIG, hangup, ARRAY_SIZE(hangup) },
+	{ CAPS_BIT(CAP_DAC_READ_SEARCH), handles, ARRAY_SIZE(handles) },
+	{ CAPS_BIT(CAP_SYS_ADMIN), admin, ARRAY_SIZE(admin) },
+	{ CAPS_BIT(CAP_SYS_ADMIN) | CAPS_BIT(CAP_BPF), bpf, ARRAY_SIZE(bpf) },
+	{ CAPS_BIT(CAP_SYS_ADMIN) | CAPS_BIT(CAP_PERFMON), performance, ARRAY_SIZE(performance) },
+	{ CAPS_BIT(CAP_SYS_CHROOT), change_root, ARRAY_SIZE(change_root) },
+	{ CAPS_BIT(CAP_SYS_MODULE), modules, ARRAY_SIZE(modules) },
+	{ CAPS_BIT(CAP_SYS_PACCT), accounting, ARRAY_SIZE(accounting) },
+	{ CAPS_BIT(CAP_SYS_PTRACE), tracing, ARRAY_SIZE(tracing) },
+	{ CAPS_BIT(CAP_SYS_RAWIO), ports, ARRAY_SIZE(ports) },
+	{ CAPS_BIT(CAP_SYS_TIME), set_clocks, ARRAY_SIZE(set_clocks) },
+	{ CAPS_BIT(CAP_SYS_TTY_CONFIG), hangup, ARRAY_SIZE(hangup) },
 };
 
 /* personality(2) can take randomised addresses away; only what is harmless, and asking, passes. */
@@ -258,7 +262,7 @@ void sec_default_init(struct sec_default *ret, uint64_t caps)
 				     } };
 	add(ret, always, ARRAY_SIZE(always));
 	for (size_t i = 0; i < ARRAY_SIZE(by_cap); i++) {
-		bool has = caps & CAPS_BIT(by_cap[i].cap);
+		bool has = caps & by_cap[i].caps;
 		struct sec_rule rule = { .names = by_cap[i].names,
 			.n_names = by_cap[i].n_names,
 			.action = has ? SEC_ALLOW : SEC_ERRNO,

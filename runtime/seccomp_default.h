@@ -12,7 +12,7 @@
 
 #include "runtime/seccomp.h"
 
-#define SEC_DEFAULT_RULES 32 /* at most */
+#define SEC_DEFAULT_RULES 40 /* at most */
 
 /* Points into itself: do not copy. */
 struct sec_default {
