@@ -37,6 +37,23 @@ static int add_hosts(const struct etcfiles *e, struct buf *ret, struct err *err)
 	return 0;
 }
 
+/* For whoever looks here when host.containers.internal does not do what he expects */
+static int add_host(const struct etcfiles *e, struct buf *ret)
+{
+	int r = 0;
+
+	if (e->host_addr)
+		r = buf_printf(
+			ret, "%s\thost.containers.internal host.docker.internal\n", e->host_addr);
+	if (r >= 0 && e->host_loopback_closed)
+		r = buf_printf(ret,
+			"# host.containers.internal: %s;\n"
+			"# '--network slirp:allow_host_loopback=true' opens the host's loopback\n",
+			e->host_addr ? "reaches what listens on the host's own addresses"
+				     : "the host has no address but its loopback");
+	return r;
+}
+
 int etc_make_hosts(const struct etcfiles *e, struct buf *ret, struct err *err)
 {
 	const char *own = e->plan ? e->plan->guest_text : "127.0.0.1";
@@ -51,9 +68,8 @@ int etc_make_hosts(const struct etcfiles *e, struct buf *ret, struct err *err)
 		r = buf_printf(ret, "%s\t%s%s%s\n", own, e->hostname,
 			str_eq(e->hostname, e->name) ? "" : " ",
 			str_eq(e->hostname, e->name) ? "" : e->name);
-	if (r >= 0 && e->host_addr)
-		r = buf_printf(
-			ret, "%s\thost.containers.internal host.docker.internal\n", e->host_addr);
+	if (r >= 0)
+		r = add_host(e, ret);
 	return r < 0 ? err_set(err, r, "cannot make /etc/hosts") : 0;
 }
 
@@ -61,7 +77,7 @@ int etc_make_hosts(const struct etcfiles *e, struct buf *ret, struct err *err)
 static bool keep_server(const struct etcfiles *e, const char *server)
 {
 	return e->network == ETC_NET_HOST ||
-	       (e->network == ETC_NET_NONE && !resolv_is_loopback(server));
+	       ((e->network == ETC_NET_NONE || e->no_dns_server) && !resolv_is_loopback(server));
 }
 
 static int add_servers(const struct etcfiles *e, const struct strv *host, struct strv *ret)
@@ -73,9 +89,9 @@ static int add_servers(const struct etcfiles *e, const struct strv *host, struct
 			r = strv_add(ret, e->dns->v[i]);
 		return r;
 	}
-	if (e->plan)
+	if (e->plan && !e->no_dns_server)
 		r = strv_add(ret, e->plan->dns_text);
-	if (r >= 0 && e->plan && e->plan->ipv6)
+	if (r >= 0 && e->plan && !e->no_dns_server && e->plan->ipv6)
 		r = strv_add(ret, e->plan->dns6_text);
 	for (size_t i = 0; r >= 0 && i < host->n; i++)
 		if (keep_server(e, host->v[i]))

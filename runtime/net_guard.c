@@ -124,6 +124,18 @@ static enum net_verdict judge_tcp(
 	return NET_REFUSE;
 }
 
+static enum dst_kind kind_of(
+	const struct net_guard *g, const uint8_t *frame, const struct net_pkt *p)
+{
+	return p->version == 4 ? kind_ip4(g, frame + NET_ETH_LEN + 16)
+			       : kind_ip6(g, frame + NET_ETH_LEN + 24);
+}
+
+bool net_guard_is_outside(const struct net_guard *g, const uint8_t *frame, const struct net_pkt *p)
+{
+	return p->version && kind_of(g, frame, p) == DST_WORLD;
+}
+
 enum net_verdict net_guard_from_guest(
 	struct net_guard *g, const uint8_t *frame, const struct net_pkt *p, int64_t now_s)
 {
@@ -131,10 +143,7 @@ enum net_verdict net_guard_from_guest(
 
 	if (p->version == 0)
 		return net_get16(frame + 12) == ETHERTYPE_ARP ? NET_PASS : NET_DROP;
-	if (p->version == 4)
-		kind = kind_ip4(g, frame + NET_ETH_LEN + 16);
-	else
-		kind = kind_ip6(g, frame + NET_ETH_LEN + 24);
+	kind = kind_of(g, frame, p);
 	if (kind == DST_NEVER)
 		return NET_DROP;
 	if (kind == DST_WORLD)

@@ -46,6 +46,9 @@ struct net_guard {
 enum net_verdict net_guard_from_guest(
 	struct net_guard *g, const uint8_t *frame, const struct net_pkt *p, int64_t now_s);
 
+/** net_guard_is_outside() - whether a frame goes beyond the gateway and the DNS address */
+bool net_guard_is_outside(const struct net_guard *g, const uint8_t *frame, const struct net_pkt *p);
+
 /** net_guard_to_guest() - see a frame towards the container */
 void net_guard_to_guest(
 	struct net_guard *g, const uint8_t *frame, const struct net_pkt *p, int64_t now_s);

@@ -62,7 +62,7 @@ struct net_stack {
 	struct dns *dns; /* NULL: nothing answers at the DNS address */
 	int64_t dns_next_ms;
 	uint32_t fragment_id;
-	bool stopped, tap_gone;
+	bool stopped, tap_gone, ping4_told, ping6_told;
 	uint8_t in[NET_VNET_LEN + LIMIT_NET_FRAME + 1]; /* one more: a longer frame shows */
 	uint8_t cut[LIMIT_NET_FRAME];
 	uint8_t out[LIMIT_NET_FRAME];
@@ -171,6 +171,34 @@ static void input_segments(struct net_stack *s, const struct virtio_net_hdr *hdr
 	}
 }
 
+/* Whether the user may send pings does not change, so that he may not is told once. */
+static void explain_ping(struct net_stack *s, const uint8_t *frame, const struct net_pkt *p)
+{
+	enum { ECHO4 = 8, ECHO6 = 128 };
+	bool *told = p->version == 4 ? &s->ping4_told : &s->ping6_told;
+	uint8_t echo = p->version == 4 ? ECHO4 : ECHO6;
+	int fd;
+
+	if (*told || p->proto != (p->version == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) ||
+		p->end == p->l4 || frame[p->l4] != echo ||
+		!net_guard_is_outside(&s->guard, frame, p))
+		return;
+	*told = true;
+	if (p->version == 6) {
+		log_warning("net", "no-ping6 reason='this libslirp forwards no pings over IPv6'");
+		return;
+	}
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP);
+	if (fd < 0)
+		log_warning("net",
+			"no-ping reason='%s' hint='sysctl net.ipv4.ping_group_range=\"0 "
+			"2147483647\" "
+			"as root of the host'",
+			strerror(errno));
+	else
+		(void)close(fd);
+}
+
 static void input_frame(
 	struct net_stack *s, const struct virtio_net_hdr *hdr, uint8_t *frame, size_t len)
 {
@@ -181,6 +209,7 @@ static void input_frame(
 		return;
 	switch (net_guard_from_guest(&s->guard, frame, &p, s->now_ms / 1000)) {
 	case NET_PASS:
+		explain_ping(s, frame, &p);
 		break;
 	case NET_REFUSE:
 		tap_write_plain(s, answer, net_guard_refuse(frame, &p, answer));

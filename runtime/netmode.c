@@ -13,14 +13,17 @@ static int parse_bool(const char *key, const char *value, bool *ret, struct err 
 	return err_say(err, -EINVAL, "'%s=%s': true or false", key, value);
 }
 
-static int set_option(struct net_slirp_opts *o, const char *key, char *value, struct err *err)
+static int set_option(struct netmode *m, const char *key, char *value, struct err *err)
 {
+	struct net_slirp_opts *o = &m->slirp;
 	uint64_t n;
 
 	if (str_eq(key, "allow_host_loopback"))
 		return parse_bool(key, value, &o->allow_host_loopback, err);
 	if (str_eq(key, "enable_ipv6"))
 		return parse_bool(key, value, &o->enable_ipv6, err);
+	if (str_eq(key, "disable_dns"))
+		return parse_bool(key, value, &o->disable_dns, err);
 	if (str_eq(key, "mtu")) {
 		if (str_to_u64(value, NET_MTU_MAX, &n) < 0)
 			return err_say(
@@ -36,13 +39,23 @@ static int set_option(struct net_slirp_opts *o, const char *key, char *value, st
 		if (!str_eq(value, "slirp") && !str_eq(value, "slirp4netns"))
 			return err_say(
 				err, -EINVAL, "port handler '%s': only 'slirp' is known", value);
+	} else if (str_eq(key, "dns")) {
+		if (o->n_dns == LIMIT_NET_DNS)
+			return err_say(
+				err, -E2BIG, "network: more than %d DNS servers", LIMIT_NET_DNS);
+		if (!m->dns)
+			m->dns = calloc(LIMIT_NET_DNS, sizeof(*m->dns));
+		if (!m->dns)
+			return err_set(err, -ENOMEM, "network");
+		o->dns = m->dns;
+		m->dns[o->n_dns++] = value;
 	} else {
 		return err_say(err, -EINVAL, "unknown network option '%s'", key);
 	}
 	return 0;
 }
 
-static int parse_options(struct net_slirp_opts *o, char *rest, struct err *err)
+static int parse_options(struct netmode *m, char *rest, struct err *err)
 {
 	char *word;
 
@@ -53,7 +66,7 @@ static int parse_options(struct net_slirp_opts *o, char *rest, struct err *err)
 		if (!eq)
 			return err_say(err, -EINVAL, "network option '%s' has no value", word);
 		*eq = '\0';
-		r = set_option(o, word, eq + 1, err);
+		r = set_option(m, word, eq + 1, err);
 		if (r < 0)
 			return r;
 	}
@@ -81,7 +94,7 @@ int netmode_parse(const char *text, struct netmode *ret, struct err *err)
 	if (r == 0 && options && m.kind != NETMODE_SLIRP)
 		r = err_say(err, -EINVAL, "network '%s' has no options", m.text);
 	if (r == 0 && options)
-		r = parse_options(&m.slirp, options, err);
+		r = parse_options(&m, options, err);
 	if (r < 0)
 		netmode_done(&m);
 	else
@@ -92,5 +105,6 @@ int netmode_parse(const char *text, struct netmode *ret, struct err *err)
 void netmode_done(struct netmode *m)
 {
 	free(m->text);
+	free(m->dns);
 	memset(m, 0, sizeof(*m));
 }

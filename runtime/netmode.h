@@ -11,6 +11,7 @@ struct netmode {
 	enum netmode_kind kind;
 	struct net_slirp_opts slirp; /* strings point into @text */
 	char *text; /* owned */
+	const char **dns; /* owned: of the option dns, the words are in @text */
 };
 
 /**
@@ -19,7 +20,7 @@ struct netmode {
  * @ret:  ended with netmode_done()
  *
  * Options are those of podman's slirp4netns: allow_host_loopback, enable_ipv6, mtu, cidr,
- * outbound_addr, outbound_addr6, port_handler.
+ * outbound_addr, outbound_addr6, port_handler; and dns (up to LIMIT_NET_DNS of them), disable_dns.
  *
  * Return: 0; -EINVAL with a text that names the word; -ENOMEM.
  */

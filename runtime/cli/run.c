@@ -13,6 +13,7 @@
 #include "runtime/cli/run_opts.h"
 #include "runtime/container.h"
 #include "runtime/etcfiles.h"
+#include "runtime/net_clash.h"
 #include "runtime/inroot.h"
 #include "runtime/mnt.h"
 #include "runtime/seccomp_json.h"
@@ -233,7 +234,9 @@ static int make_etcfiles(struct run *run, struct err *err)
 		.hostname = run->c.spec->hostname ? run->c.spec->hostname : "localhost",
 		.name = run->c.record.name,
 		.add_hosts = &run->opts->add_host,
-		.dns = &run->opts->dns };
+		.dns = &run->opts->dns,
+		.no_dns_server = slirp && run->plan.network.slirp.disable_dns,
+		.host_loopback_closed = slirp && !run->plan.network.slirp.allow_host_loopback };
 
 	if (run->plan.network.kind == NETMODE_HOST)
 		e.host_addr = "127.0.0.1";
@@ -306,6 +309,8 @@ static int prepare(struct run *run, struct err *err)
 	int r;
 
 	r = run_plan_make(run->opts, &run->plan, err);
+	if (r >= 0 && !run->plan.network.slirp.cidr)
+		run->plan.network.slirp.cidr = net_clash_choose();
 	if (r >= 0 && run->plan.network.kind == NETMODE_SLIRP)
 		r = net_plan_make(&run->plan.network.slirp, &run->net, err);
 	return r < 0 ? r : img_store_open(&run->store, run->cli->root, err);

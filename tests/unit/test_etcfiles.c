@@ -32,6 +32,9 @@ TEST(servers_are_those_that_the_container_reaches)
 	e.dns = &dns;
 	check_resolv(&e, "search example.org\nnameserver 9.9.9.9\noptions edns0\n");
 	strv_done(&dns);
+	e.dns = NULL;
+	e.no_dns_server = true; /* then those of the host that can be reached */
+	check_resolv(&e, "search example.org\nnameserver 192.0.2.1\noptions edns0\n");
 	e = (struct etcfiles){ .network = ETC_NET_HOST };
 	check_resolv(&e, "search example.org\nnameserver 127.0.0.53\nnameserver 192.0.2.1\n"
 			 "options edns0\n");
@@ -59,6 +62,19 @@ TEST(hosts_name_the_container_and_the_host)
 			  "10.0.2.100\th web\n"
 			  "192.0.2.7\thost.containers.internal host.docker.internal\n");
 	strv_done(&add);
+}
+
+TEST(hosts_say_why_the_host_is_out_of_reach)
+{
+	struct etcfiles e = { .hostname = "h", .name = "h", .host_loopback_closed = true };
+	auto_buf b = { 0 };
+
+	CHECK_INT(etc_make_hosts(&e, &b, NULL), ==, 0);
+	CHECK(strstr(b.data, "no address but its loopback;\n# '--network slirp:allow_host_l"));
+	e.host_addr = "192.0.2.7";
+	b.len = 0;
+	CHECK_INT(etc_make_hosts(&e, &b, NULL), ==, 0);
+	CHECK(strstr(b.data, "# host.containers.internal: reaches what listens on the host's own"));
 }
 
 TEST(a_host_line_cannot_smuggle_in_another)

@@ -28,6 +28,11 @@ TEST(networks_and_their_options)
 	CHECK_STR(m.slirp.cidr, "10.9.0.0/24");
 	CHECK_STR(m.slirp.outbound_addr, "eth0");
 	netmode_done(&m);
+	CHECK_INT(netmode_parse("slirp:dns=9.9.9.9,dns=::1,disable_dns=false", &m, NULL), ==, 0);
+	CHECK_INT(m.slirp.n_dns, ==, 2);
+	CHECK_STR(m.slirp.dns[1], "::1");
+	CHECK(!m.slirp.disable_dns);
+	netmode_done(&m);
 }
 
 TEST(what_is_not_known_is_refused)
