@@ -114,6 +114,11 @@ static int append_copy(struct index *x, const struct descriptor *d)
 	return 0;
 }
 
+int names_add_unnamed(struct index *x, const struct descriptor *d)
+{
+	return names_count(x, &d->digest) ? 0 : append_copy(x, d);
+}
+
 int names_set(struct index *x, const struct descriptor *d)
 {
 	int r = append_copy(x, d);

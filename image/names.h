@@ -29,6 +29,9 @@ struct descriptor *names_find(const struct index *x, const char *name);
  */
 int names_set(struct index *x, const struct descriptor *d);
 
+/** names_add_unnamed() - an entry without a name, unless @d->digest has one already; as names_set() */
+int names_add_unnamed(struct index *x, const struct descriptor *d);
+
 /** names_remove() - remove entry @i.  Pure. */
 void names_remove(struct index *x, size_t i);
 

@@ -101,7 +101,7 @@ static int make_root(struct ovl_fs *fs)
 
 	if (r == 0)
 		r = meta_read(fs->up->tree_fd, ".", DT_DIR, &um);
-	if (r == 0 && !um.origin) {
+	if (r == 0 && !um.origin && !(fs->flags & OVL_PEEK)) {
 		r = metacopy_apply(fs, 0, &a, fs->up->tree_fd, &um.ov);
 		if (r == 0)
 			r = meta_read(fs->up->tree_fd, ".", DT_DIR, &um);
@@ -151,7 +151,8 @@ static int open_upper(struct ovl_fs *fs, const struct ovl_config *cfg, struct er
 	const struct upper_opts opts = { .state_fd = cfg->upper_dirfd,
 		.lower_id = cfg->lower_id,
 		.ownership = fs->can_chown ? UPPER_PLAIN : UPPER_OVERRIDE,
-		.flags = cfg->flags & OVL_VOLATILE ? UPPER_VOLATILE : 0 };
+		.flags = (cfg->flags & OVL_VOLATILE ? UPPER_VOLATILE : 0) |
+			 (cfg->flags & OVL_PEEK ? UPPER_PEEK : 0) };
 	int r = upper_open(&fs->up, &opts, err);
 
 	if (r < 0)
@@ -159,7 +160,8 @@ static int open_upper(struct ovl_fs *fs, const struct ovl_config *cfg, struct er
 	r = make_root(fs);
 	if (r < 0)
 		return err_set(err, r, "cannot prepare the upper's root directory");
-	upper_index_each(fs->up, check_indexed, fs);
+	if (!(fs->flags & OVL_PEEK))
+		upper_index_each(fs->up, check_indexed, fs);
 	return 0;
 }
 

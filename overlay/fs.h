@@ -20,6 +20,9 @@ enum ovl_flags {
 	OVL_COPY_DIRS = 1 << 2, /* rename(2) of a directory that the lower has copies all of it to
 				   the upper first, instead of writing a redirect */
 	OVL_COPY_DATA = 1 << 3, /* copy-up always brings the data: no metadata-only copies */
+	OVL_PEEK = 1 << 4, /* look at an upper that may be mounted: nothing is locked or written.
+			      Only operations that look may be used; what changes meanwhile is seen
+			      or not.  Whoever needs it whole syncs and stops its writers first */
 };
 
 struct ovl_config {
@@ -39,6 +42,7 @@ struct ovl_config {
  * ovl_fs_new() - open an overlay
  *
  * Takes the upper's exclusive lock, creates or checks its superblock, sweeps its work directory.
+ * With OVL_PEEK takes no lock, and the upper must have been mounted before (-ENOENT).
  * Return: 0; -EBUSY if the upper is mounted already; -ESTALE if it belongs to another lower;
  * -EPROTONOSUPPORT for unknown features; -EUCLEAN if the machine went down while it was mounted
  * volatile; others of the filesystem.

@@ -51,6 +51,21 @@ int ovl_getattr(struct ovl_fs *fs, uint64_t id, struct stat *ret)
 	return r;
 }
 
+int ovl_origin(struct ovl_fs *fs, uint64_t id, uint64_t *ret_handle)
+{
+	uint64_t handle = node_id_handle(fs->nodes, id);
+	struct node *n;
+	bool is_upper;
+
+	if (handle == NODE_NO_HANDLE)
+		return -ENOENT;
+	n = fs->up ? node_find(fs->nodes, id) : NULL;
+	is_upper = node_is_upper(n);
+	node_put(fs->nodes, n);
+	*ret_handle = handle;
+	return is_upper;
+}
+
 static int readlink_lower(struct ovl_fs *fs, uint64_t handle, char **ret)
 {
 	const char *target;

@@ -38,6 +38,13 @@ struct ovl_entry {
 int ovl_lookup(struct ovl_fs *fs, uint64_t dir, const char *name, struct ovl_entry *ret);
 void ovl_forget(struct ovl_fs *fs, uint64_t id, uint64_t n);
 int ovl_getattr(struct ovl_fs *fs, uint64_t id, struct stat *ret);
+/**
+ * ovl_origin() - what an inode has to do with the lower
+ * @ret_handle: of the lower inode that it is, or is a copy of
+ * Return: 0 if it is the lower's own, unchanged; 1 if the upper has a copy of it; -ENOENT if it was
+ * born in the upper.
+ */
+int ovl_origin(struct ovl_fs *fs, uint64_t id, uint64_t *ret_handle);
 /** ovl_readlink() - @ret is owned by the caller */
 int ovl_readlink(struct ovl_fs *fs, uint64_t id, char **ret);
 int ovl_statfs(struct ovl_fs *fs, struct statvfs *ret);

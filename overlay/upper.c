@@ -442,6 +442,30 @@ static int take_lock(struct upper *up, struct err *err)
 	return 0;
 }
 
+/* Only what is there; the superblock says whether it is an upper at all. */
+static int peek(struct upper *up, const struct upper_opts *opts, struct err *err)
+{
+	static const char *const dirs[] = { "upper", "index" };
+	int *const fds[] = { &up->tree_fd, &up->index_fd };
+	int r = 0;
+
+	if (faccessat(up->state_fd, "super", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_set(err, -errno, "there is no upper");
+	r = read_super(up, opts, err);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(dirs); i++) {
+		*fds[i] = openat(
+			up->state_fd, dirs[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (*fds[i] < 0)
+			r = err_set(err, -errno, "cannot open %s/", dirs[i]);
+	}
+	if (r == 0) {
+		r = read_index(up);
+		if (r < 0)
+			err_set(err, r, "cannot read index/");
+	}
+	return r;
+}
+
 int upper_open(struct upper **ret, const struct upper_opts *opts, struct err *err)
 {
 	auto_cleanup(upper) struct upper *up = calloc(1, sizeof(*up));
@@ -455,12 +479,18 @@ int upper_open(struct upper **ret, const struct upper_opts *opts, struct err *er
 	up->state_fd = openat(opts->state_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (up->state_fd < 0)
 		return err_set(err, -errno, "cannot open the upper");
-	r = take_lock(up, err);
-	if (r < 0)
-		return r;
 	up->origins = origin_map_new();
 	if (!up->origins)
 		return err_set(err, -ENOMEM, "cannot open the upper");
+	if (opts->flags & UPPER_PEEK) {
+		r = peek(up, opts, err);
+		if (r == 0)
+			*ret = ptr_take(&up);
+		return r;
+	}
+	r = take_lock(up, err);
+	if (r < 0)
+		return r;
 	r = open_dir(up->state_fd, "work", 0700, &up->work_fd);
 	if (r < 0)
 		return err_set(err, r, "cannot open work/");

@@ -18,6 +18,7 @@ enum upper_ownership { UPPER_PLAIN, UPPER_OVERRIDE };
 
 enum upper_flags {
 	UPPER_VOLATILE = 1 << 0, /* sync nothing, and leave the mark of that */
+	UPPER_PEEK = 1 << 1, /* no lock, nothing made or emptied: work/ and orphans/ stay closed */
 };
 
 struct upper_super {
@@ -55,9 +56,9 @@ struct upper_opts {
  *
  * Takes the lock, checks or writes the superblock, empties work/ and reads index/.
  *
- * Return: 0; -EBUSY if it is mounted; -ESTALE if it belongs to another lower; -EPROTONOSUPPORT for
- * features or dialects that this version does not write; -EOPNOTSUPP where the filesystem has no
- * user xattrs or no whiteouts; -EUCLEAN if it was volatile when the machine went down.
+ * Return: 0; -EBUSY if it is mounted; -ENOENT if there is none to peek at; -ESTALE if it belongs
+ * to another lower; -EPROTONOSUPPORT for features or dialects that this version does not write;
+ * -EOPNOTSUPP where the filesystem has no user xattrs or no whiteouts; -EUCLEAN if it was volatile when the machine went down.
  */
 int upper_open(struct upper **ret, const struct upper_opts *opts, struct err *err);
 void upper_close(struct upper *up);

@@ -33,8 +33,8 @@ struct cli_verb {
 	int (*run)(struct cli *cli, void *opts, int argc, char **argv);
 };
 
-extern const struct cli_verb cli_verbs_image[], cli_verbs_layer[], cli_verbs_mount[],
-	cli_verbs_ps[], cli_verbs_run[], cli_verbs_unpack[], cli_verbs_unshare[];
+extern const struct cli_verb cli_verbs_commit[], cli_verbs_image[], cli_verbs_layer[],
+	cli_verbs_mount[], cli_verbs_ps[], cli_verbs_run[], cli_verbs_unpack[], cli_verbs_unshare[];
 
 /** cli_fail() - print "lamina: cannot VERB 'OBJECT': …" and the hint; returns EXIT_LAMINA */
 int cli_fail(const struct err *err);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 static const struct cli_verb *const groups[] = {
+	cli_verbs_commit,
 	cli_verbs_image,
 	cli_verbs_layer,
 	cli_verbs_mount,
