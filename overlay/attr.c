@@ -190,6 +190,7 @@ int ovl_setattr(struct ovl_fs *fs, uint64_t id, const struct ovl_attr *a, struct
 		return r;
 	pthread_mutex_lock(&n->lock);
 	copyup_wait(n);
+	n->n_attr_changes++;
 	r = set_upper(fs, n, a);
 	if (r == 0)
 		r = node_stat_locked(fs, n, ret);

@@ -196,12 +196,21 @@ static int kill_suidgid(struct ovl_fs *fs, struct node *n, uint64_t id)
 	return r < 0 ? r : 1;
 }
 
+/* What a write from the page cache must leave as it is. */
+struct kept {
+	mode_t mode;
+	uint32_t n_attr_changes;
+};
+
 /*
  * With the writeback cache the kernel keeps the modification time of files.  It may set it before
  * we come to the last of the writes that it belongs to, so these must not move it: each restores
  * what was set last.  Any other change makes the file's own time the right one.
+ *
+ * The same writes come from mappings, which do not clear set-id bits; ours do, unless the daemon is
+ * the machine's root.
  */
-static int begin_write(struct node *n, int fd, bool cached)
+static int begin_write(struct node *n, int fd, bool cached, struct kept *ret)
 {
 	struct stat st;
 	int r = 0;
@@ -209,16 +218,19 @@ static int begin_write(struct node *n, int fd, bool cached)
 	pthread_mutex_lock(&n->lock);
 	if (!cached) {
 		n->mtime_kept = false;
-	} else if (!n->mtime_kept) {
+	} else {
 		r = fstat(fd, &st) < 0 ? -errno : 0;
-		n->mtime = st.st_mtim;
-		n->mtime_kept = r == 0;
+		if (r == 0 && !n->mtime_kept) {
+			n->mtime = st.st_mtim;
+			n->mtime_kept = true;
+		}
+		*ret = (struct kept){ r == 0 ? st.st_mode : 0, n->n_attr_changes };
 	}
 	pthread_mutex_unlock(&n->lock);
 	return r;
 }
 
-static void end_write(struct node *n, int fd)
+static void end_write(struct node *n, int fd, const struct kept *k)
 {
 	struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT } };
 
@@ -227,6 +239,8 @@ static void end_write(struct node *n, int fd)
 		ts[1] = n->mtime;
 		(void)futimens(fd, ts);
 	}
+	if ((k->mode & (S_ISUID | S_ISGID)) && k->n_attr_changes == n->n_attr_changes)
+		(void)fchmod(fd, k->mode & 07777);
 	pthread_mutex_unlock(&n->lock);
 }
 
@@ -251,6 +265,7 @@ static ssize_t write_all(int fd, const struct ovl_write *w)
 
 ssize_t ovl_write(struct ovl_fs *fs, uint64_t id, struct ovl_write *w)
 {
+	struct kept kept = { 0 };
 	struct fd_ref ref;
 	struct node *n;
 	ssize_t done;
@@ -263,10 +278,10 @@ ssize_t ovl_write(struct ovl_fs *fs, uint64_t id, struct ovl_write *w)
 		w->mode_changed = r > 0;
 	}
 	if (r >= 0)
-		r = begin_write(n, ref.fd, w->cached);
+		r = begin_write(n, ref.fd, w->cached, &kept);
 	done = r < 0 ? r : write_all(ref.fd, w);
 	if (w->cached)
-		end_write(n, ref.fd);
+		end_write(n, ref.fd, &kept);
 	close_changed(fs, n, &ref);
 	return done;
 }
@@ -279,7 +294,7 @@ int ovl_fallocate(struct ovl_fs *fs, uint64_t id, int mode, off_t off, off_t len
 
 	if (r < 0)
 		return r;
-	r = begin_write(n, ref.fd, false);
+	r = begin_write(n, ref.fd, false, NULL);
 	if (r == 0 && fallocate(ref.fd, mode, off, len) < 0)
 		r = -errno;
 	close_changed(fs, n, &ref);
@@ -350,7 +365,7 @@ ssize_t ovl_copy_file_range(struct ovl_fs *fs, const struct ovl_copy *c)
 	r = open_for_change(fs, c->out, &n, &ref);
 	if (r < 0)
 		return r;
-	r = begin_write(n, ref.fd, false);
+	r = begin_write(n, ref.fd, false, NULL);
 	if (r == 0)
 		r = copy_into(fs, &some, ref.fd, &done);
 	if (r == 0)

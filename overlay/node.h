@@ -84,6 +84,7 @@ struct node {
 	uint32_t n_lower_names; /* visible names that the upper does not have */
 	struct node_override ov;
 	int orphan_fd; /* where no name is known; or NODE_FD_NONE */
+	uint32_t n_attr_changes; /* of owner or mode, by clients */
 	struct timespec mtime; /* with mtime_kept: what writes from the page cache restore */
 	bool mtime_kept;
 	struct dnames names; /* of an upper directory, with NODE_LISTED */

@@ -119,6 +119,16 @@ int remove_keep(struct ovl_fs *fs, struct node *n, struct node *parent, const ch
 	return r;
 }
 
+/* Remove what holds nothing but whiteouts and is open: its mode stays, unlike at_remove_tree()'s. */
+static int remove_open_dir(struct ovl_fs *fs, struct node *dir, const char *tmp)
+{
+	const struct dname *e;
+
+	for (uint64_t off = 0; (e = dn_next(&dir->names, off)); off = e->off + 1)
+		(void)unlinkat(dir->orphan_fd, e->name, 0);
+	return unlinkat(fs->up->work_fd, tmp, AT_REMOVEDIR);
+}
+
 void remove_put_away(struct ovl_fs *fs, struct node *dir, const char *tmp)
 {
 	char orphan[24];
@@ -127,7 +137,7 @@ void remove_put_away(struct ovl_fs *fs, struct node *dir, const char *tmp)
 	locate_orphan_name(dir, orphan);
 	if (dir->orphan_fd < 0 && renameat(fs->up->work_fd, tmp, fs->up->orphans_fd, orphan) == 0)
 		node_flags_set(dir, NODE_IN_ORPHANS, 0);
-	else
+	else if (dir->orphan_fd < 0 || remove_open_dir(fs, dir, tmp) < 0)
 		(void)at_remove_tree(fs->up->work_fd, tmp);
 }
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # No assertion of pjdfstest fails on an image mount that kernel overlayfs fulfils in the same kind
-# of user namespace.
+# of user namespace, and none at all as root: on the filesystem of $TMPDIR, which should be ext4.  What
+# pjdfstest itself expects to fail on Linux ("TODO") does not count.
 #
 # PJDFSTEST names a checkout of pjdfstest with its program built; PJDFSTEST_GROUPS, if set, the
 # groups of tests to run ("rename unlink").
@@ -36,17 +37,41 @@ run_files() {
 			name=$group/${file##*/}
 			(cd "$1/mnt/work" && bash "$file" 2> /dev/null) > "$1/out" || true
 			grep -q '^1\.\.' "$1/out" || echo "$name aborted"
-			sed -n "s|^not ok \([0-9]*\).*|$name \1|p" "$1/out"
+			sed -n "/ # TODO /d; s|^not ok \([0-9]*\).*|$name \1|p" "$1/out"
 		done
 	done
+}
+
+# Runs inside the namespace, as the machine's root
+run_one() {
+	mkdir -p tree o/state o/mnt
+	chmod 755 . o o/mnt
+	echo content > tree/file
+	"$LAMINA_BUILD/ovlmount" tree o/state o/mnt > /dev/null
+	mkdir o/mnt/work
+	run_files o "${PJDFSTEST_GROUPS-$(ls "$PJDFSTEST/tests")}" > o/failures
+	umount o/mnt
+}
+
+need_pjdfstest() {
+	[ -n "${PJDFSTEST-}" ] || skip "PJDFSTEST does not name a checkout of pjdfstest"
+	[ -x "$PJDFSTEST/pjdfstest" ] || skip "pjdfstest is not built in $PJDFSTEST"
+	export PJDFSTEST LAMINA_BUILD
+}
+
+t_nothing_fails_as_root() {
+	need_pjdfstest
+	[ "$(id -u)" = 0 ] || skip "not root (TEST_AS_ROOT=1 allows it)"
+	export -f run_one run_files
+	unshare --mount -- bash -euc run_one
+	assert_eq "$(cat o/failures)" ''
 }
 
 t_nothing_fails_that_kernel_overlayfs_fulfils() {
 	local new
 
-	[ -n "${PJDFSTEST-}" ] || skip "PJDFSTEST does not name a checkout of pjdfstest"
-	[ -x "$PJDFSTEST/pjdfstest" ] || skip "pjdfstest is not built in $PJDFSTEST"
-	export PJDFSTEST LAMINA_BUILD
+	need_pjdfstest
+	[ "$(id -u)" != 0 ] || skip "root has no subordinate ids"
 	export -f run_both run_files
 	in_userns bash -euc run_both
 	echo "# kernel overlayfs: $(wc -l < k/failures) failures, lamina: $(wc -l < o/failures)" >&2

@@ -6,7 +6,7 @@
 . "${0%/*}/lib.sh"
 
 export OVLMOUNT=$LAMINA_BUILD/ovlmount DIFFERENTIAL=$SRC/tests/tools/differential.py
-export SEED=${DIFFERENTIAL_SEED:-20250} SECONDS_EACH=${DIFFERENTIAL_SECONDS:-20}
+export SEED=${DIFFERENTIAL_SEED:-20250} SECONDS_EACH=${DIFFERENTIAL_SECONDS:-12}
 
 # A tree with what is hard about trees below: several names, special files, holes, deep directories
 fill() {
@@ -34,25 +34,37 @@ mnt() {
 	mountpoint -q mnt || fail "cannot mount: $(cat mount.err)"
 }
 
+# next_mount WORD: the daemon ends, or is killed, and the next one serves
+next_mount() {
+	if [ "$1" = kill ]; then
+		kill -9 "$(cat pid)"
+		umount -l mnt
+	else
+		umount mnt
+	fi
+	mnt
+}
+
 check_differential() {
-	local line
+	local word
 
 	umask 022
-	mkdir tree state mnt plain
-	fill tree
+	mkdir -p tree/{0,1} state mnt plain
+	fill tree/0
+	fill tree/1
 	mount -t tmpfs tmpfs plain
 	cp -a tree/. plain/
 	mnt
 	echo "# seed $SEED"
-	coproc PY { python3 "$DIFFERENTIAL" mnt plain "$SEED" "$SECONDS_EACH"; }
+	coproc PY { python3 "$DIFFERENTIAL" mnt plain "$SEED" "$SECONDS_EACH" 2; }
 	exec 7<&"${PY[0]}" 8>&"${PY[1]}"
-	while read -r line <&7 && [ "$line" = remount ]; do
-		umount mnt
-		mnt
+	while read -r word <&7 && { [ "$word" = remount ] || [ "$word" = kill ]; }; do
+		next_mount "$word"
 		echo mounted >&8
 	done
-	[ "$line" -gt 300 ] || fail "only $line operations"
-	echo "# $line operations"
+	[ -n "$word" ] || fail 'a difference'
+	[ "$word" -gt 300 ] || fail "only $word operations"
+	echo "# $word operations"
 	wait_for "umount mnt 2> /dev/null || ! mountpoint -q mnt"
 }
 

@@ -179,6 +179,25 @@ check_setid_bits() {
 	assert_match "$(getfacl -cn mnt/dir/acldir 2> /dev/null)" '^default:user:9:rwx'
 }
 
+check_setid_bits_of_mappings() {
+	mkdir tree
+	head -c 8192 /dev/zero > tree/file
+	chmod 6755 tree/file
+	mnt
+	python3 -c 'import mmap
+with open("mnt/file", "r+b") as f, mmap.mmap(f.fileno(), 0) as m:
+    m[0:1] = b"x"
+    m.flush()'
+	assert_eq "$(head -c 1 mnt/file) $(stat -c %a mnt/file)" 'x 6755'
+	remount
+	assert_eq "$(stat -c %a mnt/file)" 6755
+}
+
+t_writes_through_mappings_keep_setid_bits() {
+	need python3
+	ns check_setid_bits_of_mappings
+}
+
 t_setid_bits_umask_and_default_acls() {
 	need setfacl
 	ns check_setid_bits

@@ -248,10 +248,15 @@ t_removed_directories_that_are_open_keep_their_number() {
 }
 
 check_removed_image_dirs() {
-	mkdir -p tree/{a,b,c}
+	mkdir -p tree/{a,b,c} tree/full/sub
 	mnt
 	python3 - << 'END'
 import os
+full = os.open("mnt/full", os.O_RDONLY)
+os.chmod("mnt/full", 0o751)
+os.rmdir("mnt/full/sub")
+os.rmdir("mnt/full")  # with a whiteout in it
+assert os.fstat(full).st_mode & 0o777 == 0o751
 fds = [os.open("mnt/" + n, os.O_RDONLY) for n in "abc"]
 os.rmdir("mnt/a")
 os.mkdir("mnt/new")

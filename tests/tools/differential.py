@@ -2,26 +2,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """Does the same random things to a mount and to a plain directory, and compares.
 
-usage: differential.py MOUNT PLAIN SEED SECONDS
+usage: differential.py MOUNT PLAIN SEED SECONDS PROCESSES
 
-Both hold the same tree at the start.  Each operation must give the same answer or the same errno,
-and every now and then the two trees must be equal: names, types, modes, sizes, link counts,
-targets, contents, attributes.  A line "remount" on stdout asks for a remount;
-any line on stdin says that it is done.  The last line is the number of operations.
+Both hold the same trees 0, 1, … at the start, one for each process.  Each operation must give the same
+answer or the same errno, and every now and then the two trees must be equal: names, types, modes,
+sizes, link counts, targets, contents, attributes.  A line "remount" or "kill" on stdout asks for a
+remount, or for the death of the daemon before it; any line on stdin says that it is done.  The last
+line is the number of operations.
 """
 
 import ctypes
 import errno
+import mmap
+import multiprocessing
 import os
 import random
 import stat
 import sys
 import time
+import traceback
 
 NAMES = ["a", "b", "c", "d", "e", "f", "g"]
 RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
-CHECK_EVERY, REMOUNT_EVERY = 150, 700
+CHECK_EVERY, ROUND = 150, 700  # operations
 MAX_BYTES = 200000
+LAST = int(os.environ.get("DIFFERENTIAL_TAIL", "40"))  # operations that a failure shows
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -104,6 +109,27 @@ def copy_range(src, dst, off_in, off_out, count):
             os.close(b)
     finally:
         os.close(a)
+
+
+def write_mapped(path, off, data):
+    fd = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode) or os.fstat(fd).st_size < off + len(data) + 1:
+            return None
+        with mmap.mmap(fd, 0) as m:
+            m[off:off + len(data)] = data
+            return m[0]
+    finally:
+        os.close(fd)
+
+
+def punch(path, off, count):
+    fd = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        if libc.fallocate(fd, 3, ctypes.c_long(off), ctypes.c_long(count)):
+            raise OSError(ctypes.get_errno(), "fallocate")
+    finally:
+        os.close(fd)
 
 
 class Random:
@@ -251,6 +277,46 @@ class Random:
             return describe(os.fstat(fd))
         return f"use {key} {off} {len(data)} {what}", use
 
+    def op_map(self):
+        p, off, data = self.rel(), self.off(), self.data()
+        return f"mmap {p} {off} {len(data)}", lambda s: write_mapped(s.path(p), off, data)
+
+    def op_punch(self):
+        p, off, n = self.rel(), self.off(), self.r.choice((1, 4096, 50000))
+        return f"punch {p} {off} {n}", lambda s: punch(s.path(p), off, n)
+
+    def op_opendir(self):
+        p, key = self.rel(), self.r.randrange(8, 12)
+
+        def replace(s):
+            fd = os.open(s.path(p), os.O_RDONLY | os.O_DIRECTORY)
+            if key in s.fds:
+                os.close(s.fds[key])
+            s.fds[key] = fd
+        return f"opendir {p} as {key}", replace
+
+    def op_use_dir(self):
+        key, name, what = self.r.randrange(8, 12), self.r.choice(NAMES), self.r.randrange(6)
+
+        def use(s):
+            fd = s.fds.get(key)
+            if fd is None:
+                return None
+            if what == 0:
+                return os.mkdir(name, dir_fd=fd)
+            if what == 1:
+                return os.fchmod(fd, 0o711)
+            if what == 2:
+                return os.unlink(name, dir_fd=fd)
+            if what == 3:
+                return describe(os.fstat(fd))
+            if what == 4:
+                return describe(os.stat(name, dir_fd=fd, follow_symlinks=False))
+            return sorted(os.listdir(fd))
+        return f"use directory {key} {name} {what}", use
+
+    op_map.weight = op_punch.weight = op_opendir.weight = 3
+    op_use_dir.weight = 6
     op_create.weight = op_mkdir.weight = op_rename.weight = 12
     op_unlink.weight = op_write.weight = op_link.weight = op_rmdir.weight = 8
     op_stat.weight = op_list.weight = op_open.weight = op_use.weight = 6
@@ -270,11 +336,13 @@ def snapshot(root):
     """Everything below a directory, and which names are one inode."""
     found, groups = {}, {}
     for top, dirs, files in os.walk(root):
+        with os.scandir(top) as it:
+            numbers = {e.name: e.inode() for e in it}
         for name in dirs + files:
             path = os.path.join(top, name)
             rel = os.path.relpath(path, root)
             st = os.lstat(path)
-            facts = [describe(st)]
+            facts = [describe(st), numbers[name] == st.st_ino]
             if stat.S_ISREG(st.st_mode):
                 facts.append(hash(read_all(path)))
             if stat.S_ISLNK(st.st_mode):
@@ -302,6 +370,15 @@ def inos(root):
             for top, dirs, files in os.walk(root) for n in dirs + files}
 
 
+class Failure(Exception):
+    pass
+
+
+def fail(log, text):
+    last = "".join(f"#   {line}\n" for line in log[-LAST:])
+    raise Failure("# the last operations:\n" + last + "# " + text.replace("\n", "\n# "))
+
+
 def check(sides, rnd, log):
     found = snapshot(sides[1].root)
     diff = differences(snapshot(sides[0].root), found)
@@ -310,46 +387,94 @@ def check(sides, rnd, log):
         fail(log, "the trees differ (mount / plain):\n" + "\n".join(diff[:20]))
 
 
-def fail(log, text):
-    print("# the last operations:", *log[-40:], sep="\n#   ", file=sys.stderr)
-    print("#", text.replace("\n", "\n# "), file=sys.stderr)
-    sys.exit(1)
-
-
-def remount(sides):
-    for s in sides:
-        s.close_all()
-    before = inos(sides[0].root)
-    print("remount", flush=True)
-    sys.stdin.readline()
-    after = inos(sides[0].root)
-    return differences(before, after)
-
-
-def main():
-    mount, plain, seed, seconds = sys.argv[1:]
-    sides = [Side(mount), Side(plain)]
-    rnd = Random(int(seed))
-    log, n, end = [], 0, time.monotonic() + float(seconds)
-    check(sides, rnd, log)
-    while time.monotonic() < end:
+def run_round(sides, rnd, log, end):
+    """Some operations; how many they were."""
+    for n in range(1, ROUND + 1):
+        if n % 50 == 0 and time.monotonic() > end:
+            break
         text, fn = rnd.next()
-        n += 1
         got = attempt(sides[0], fn)
         want = attempt(sides[1], fn)
-        short = str(want)[:60]
-        log.append(f"{n} {text} → {short}")
+        log.append(f"{n} {text} → {str(want)[:60]}")
         if got != want:
             fail(log, f"the mount says {str(got)[:300]}, a plain directory {str(want)[:300]}")
         if n % CHECK_EVERY == 0:
             check(sides, rnd, log)
-        if n % REMOUNT_EVERY == 0:
-            log.append(f"{n} remount")
-            moved = remount(sides)
-            if moved:
-                fail(log, "inode numbers changed:\n" + "\n".join(moved[:20]))
-            check(sides, rnd, log)
+    for s in sides:
+        s.close_all()
     check(sides, rnd, log)
+    return n
+
+
+def work(pipe, sides, seed, end):
+    """A process: a round of operations, or a look at the trees, at each word from the parent."""
+    rnd, log = Random(seed), []
+    try:
+        check(sides, rnd, log)
+        for word in iter(pipe.recv, "end"):
+            log.append(f"--- {word}")
+            n = 0
+            if word == "round":
+                n = run_round(sides, rnd, log, end)
+            else:
+                check(sides, rnd, log)
+            pipe.send(n)
+    except Failure as e:
+        pipe.send(str(e))
+    except Exception:
+        pipe.send("# " + traceback.format_exc().replace("\n", "\n# "))
+
+
+def tell(pipes, word):
+    """All do it at the same time; the sum of their answers."""
+    total = 0
+    for p in pipes:
+        p.send(word)
+    for i, p in enumerate(pipes):
+        answer = p.recv()
+        if isinstance(answer, str):
+            print(f"# process {i}:\n{answer}", file=sys.stderr)
+            sys.exit(1)
+        total += answer
+    return total
+
+
+def sync(mount):
+    fd = os.open(mount, os.O_RDONLY)
+    if libc.syncfs(fd):
+        raise OSError(ctypes.get_errno(), "syncfs")
+    os.close(fd)
+
+
+def remount(mount, word):
+    before = inos(mount)
+    if word == "kill":
+        sync(mount)  # what the kernel holds for the daemon would be lost with it
+    print(word, flush=True)
+    sys.stdin.readline()
+    moved = differences(before, inos(mount))
+    if moved:
+        print("# inode numbers changed:", *moved[:20], sep="\n# ", file=sys.stderr)
+        sys.exit(1)
+
+
+def main():
+    mount, plain, seed, seconds, processes = sys.argv[1:]
+    end, pipes, n = time.monotonic() + float(seconds), [], 0
+    for i in range(int(processes)):
+        mine, theirs = multiprocessing.Pipe()
+        sides = [Side(os.path.join(mount, str(i))), Side(os.path.join(plain, str(i)))]
+        multiprocessing.Process(target=work, args=(theirs, sides, int(seed) * 100 + i, end),
+                                daemon=True).start()
+        pipes.append(mine)
+    words = random.Random(int(seed))
+    while time.monotonic() < end:
+        n += tell(pipes, "round")
+        word = words.choice(("remount", "remount", "kill"))
+        remount(mount, word)
+        tell(pipes, word)
+    for p in pipes:
+        p.send("end")
     print(n)
 
 
