@@ -27,7 +27,7 @@ void ctr_init(struct container *c)
 	c->ns = (struct userns)USERNS_INIT;
 	c->dir = (struct ctr_dir)CTR_DIR_INIT;
 	c->root = (struct rootproc)ROOTPROC_INIT;
-	c->net_pidfd = c->monitor.signal_fd = -1;
+	c->monitor.signal_fd = -1;
 	ctr_stage_init(&c->stage, NULL);
 	tty_init(&c->tty, -1, -1);
 }
@@ -87,21 +87,20 @@ static int open_ns(pid_t pid, const char *name)
 }
 
 /* While the inside mounts: both take about as long. */
-static int start_network(struct container *c, const struct net_slirp_opts *slirp, struct err *err)
+static int start_network(struct container *c, struct network *network, struct err *err)
 {
 	auto_fd userns_fd = open_ns(c->stage.pid, "user");
 	auto_fd netns_fd = open_ns(c->stage.pid, "net");
-	struct net_slirp_opts opts = *slirp;
-	int r;
+	const struct network_place place = { .userns_fd = userns_fd,
+		.netns_fd = netns_fd,
+		.watch_fd = c->stage.pidfd,
+		.rundir_fd = c->ns.rundir_fd,
+		.id = c->dir.id };
 
 	if (userns_fd < 0 || netns_fd < 0)
 		return err_set(err, -ESRCH, "cannot open the container's network namespace");
-	opts.flags |= NET_LEAVE_TAP;
-	r = net_slirp_start(&opts, userns_fd, netns_fd, c->stage.pidfd, &c->net_pid, err);
-	if (r < 0)
-		return r;
-	c->net_pidfd = (int)syscall(SYS_pidfd_open, c->net_pid, 0);
-	return c->net_pidfd < 0 ? err_set(err, -errno, "cannot watch the network process") : 0;
+	c->network = network;
+	return network_start(network, &place, err);
 }
 
 static int prepare(struct container *c, const struct ctr_start_opts *opts, struct err *err)
@@ -129,7 +128,7 @@ static int spawn(struct container *c, const struct ctr_start_opts *opts, struct 
 		return r;
 	if (c->root.sock >= 0)
 		rootproc_guard(&c->root, c->stage.pidfd);
-	r = opts->slirp ? start_network(c, opts->slirp, err) : 0;
+	r = opts->network ? start_network(c, opts->network, err) : 0;
 	if (r >= 0)
 		r = proc_id_of(c->stage.pid, &c->record.init);
 	return r < 0 ? r : ctr_stage_wait_ready(&c->stage, err);
@@ -191,7 +190,7 @@ int ctr_wait(struct container *c, struct err *err)
 
 	c->monitor.pidfd = c->stage.pidfd;
 	c->monitor.root_pidfd = c->root.pidfd;
-	c->monitor.net_pidfd = c->net_pidfd;
+	c->monitor.net_pidfd = c->network ? c->network->pidfd : -1;
 	code = monitor_run(&c->monitor, err);
 	if (code >= 0) {
 		cleanup_fd(&c->stage.pidfd);
@@ -208,19 +207,11 @@ static void end_processes(struct container *c)
 	bool throw_away = !c->started || c->record.auto_remove;
 
 	ctr_stage_done(&c->stage);
-	if (c->net_pidfd >= 0) {
-		(void)proc_reap(c->net_pidfd);
-		(void)close(c->net_pidfd);
-	}
-	c->net_pidfd = -1;
+	/* Not all children: others are of whoever called exec to run us, and may wait for our end. */
+	if (c->network)
+		network_end(c->network);
+	c->network = NULL;
 	rootproc_end(&c->root, throw_away ? ROOTPROC_KILL : 0);
-	/*
-	 * Helpers of the network's have become ours (PR_SET_CHILD_SUBREAPER) and end with it.  Other
-	 * children are of whoever called exec to run us, and may wait for our end.
-	 */
-	while (c->net_pid > 0 && (waitpid(-c->net_pid, NULL, 0) > 0 || errno == EINTR))
-		;
-	c->net_pid = 0;
 }
 
 static void end_record(struct container *c)

@@ -15,7 +15,7 @@
 
 #include "base/err.h"
 #include "runtime/monitor.h"
-#include "runtime/net_slirp.h"
+#include "runtime/network.h"
 #include "runtime/record.h"
 #include "runtime/rootproc.h"
 #include "runtime/stage.h"
@@ -31,15 +31,14 @@ struct container {
 	struct stage stage;
 	struct monitor monitor;
 	struct tty tty;
-	int net_pidfd; /* -1: no network process */
-	pid_t net_pid; /* 0: none; also the process group of its helpers */
+	struct network *network; /* of ctr_create(); NULL: none was started */
 	bool interactive; /* stdin goes to the container */
 	bool started;
 };
 
 struct ctr_start_opts {
 	int root_mount; /* detached mount of the root file system; consumed */
-	const struct net_slirp_opts *slirp; /* NULL: no network process */
+	struct network *network; /* parsed; NULL: none.  Borrowed until ctr_end() */
 	bool interactive; /* stdin goes to the container */
 };
 

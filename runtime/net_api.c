@@ -75,11 +75,11 @@ static int bad(struct buf *reply, const char *text)
 	return buf_printf(reply, "{\"error\":{\"desc\":\"bad request: %s\"}}", text);
 }
 
-static bool get_port(const json_t *args, const char *key, uint16_t *ret)
+static bool get_port(const json_t *args, const char *key, uint64_t least, uint16_t *ret)
 {
 	uint64_t v;
 
-	if (json_get_u64(args, key, &v) < 0 || v == 0 || v > UINT16_MAX)
+	if (json_get_u64(args, key, &v) < 0 || v < least || v > UINT16_MAX)
 		return false;
 	*ret = (uint16_t)v;
 	return true;
@@ -97,7 +97,8 @@ static bool get_addr(const json_t *args, const char *key, const char **ret)
 }
 
 /* Return: NULL, or what is wrong. */
-static const char *forward_from_json(const json_t *args, struct net_forward *f)
+static const char *forward_from_json(
+	const struct net_api *api, const json_t *args, struct net_forward *f)
 {
 	const char *proto = json_get_str(args, "proto");
 
@@ -109,11 +110,11 @@ static const char *forward_from_json(const json_t *args, struct net_forward *f)
 		return "add_hostfwd: bad arguments.proto";
 	if (!get_addr(args, "host_addr", &f->host_addr))
 		return "add_hostfwd: bad arguments.host_addr";
-	if (!get_port(args, "host_port", &f->host_port))
+	if (!get_port(args, "host_port", api->flags & NET_API_ANY_PORT ? 0 : 1, &f->host_port))
 		return "add_hostfwd: bad arguments.host_port";
 	if (!get_addr(args, "guest_addr", &f->guest_addr))
 		return "add_hostfwd: bad arguments.guest_addr";
-	if (!get_port(args, "guest_port", &f->guest_port))
+	if (!get_port(args, "guest_port", 1, &f->guest_port))
 		return "add_hostfwd: bad arguments.guest_port";
 	return NULL;
 }
@@ -127,7 +128,7 @@ static int answer_add(struct net_api *api, const json_t *args, struct buf *reply
 	const char *wrong;
 	int64_t id;
 
-	wrong = forward_from_json(args, &f);
+	wrong = forward_from_json(api, args, &f);
 	if (wrong)
 		return bad(reply, wrong);
 	id = net_api_add(api, &f, &err);
@@ -156,10 +157,33 @@ static int answer_list(const struct net_api *api, struct buf *reply)
 	return r < 0 ? r : buf_add_str(reply, "]}}");
 }
 
+static int remove_at(struct net_api *api, size_t i)
+{
+	const struct net_api_entry *e = &api->entries[i];
+	const struct net_forward f = { e->proto, e->host_port, e->guest_port, e->host_addr,
+		e->guest_addr };
+	struct net_endpoint host, guest;
+	int r;
+
+	r = net_plan_forward(api->plan, &f, &host, &guest, NULL);
+	if (r >= 0)
+		r = api->remove(api->ctx, f.proto, &host);
+	if (r < 0)
+		return r;
+	memmove(&api->entries[i], &api->entries[i + 1],
+		(api->n_entries - i - 1) * sizeof(api->entries[0]));
+	api->n_entries--;
+	return 0;
+}
+
+void net_api_remove_newest(struct net_api *api)
+{
+	if (api->n_entries > 0)
+		(void)remove_at(api, api->n_entries - 1);
+}
+
 static int answer_remove(struct net_api *api, const json_t *args, struct buf *reply)
 {
-	struct net_endpoint host, guest;
-	struct net_forward f;
 	uint64_t id;
 	size_t i;
 
@@ -169,14 +193,8 @@ static int answer_remove(struct net_api *api, const json_t *args, struct buf *re
 		;
 	if (i == api->n_entries)
 		return bad(reply, "remove_hostfwd: bad arguments.id");
-	f = (struct net_forward){ api->entries[i].proto, api->entries[i].host_port,
-		api->entries[i].guest_port, api->entries[i].host_addr, api->entries[i].guest_addr };
-	if (net_plan_forward(api->plan, &f, &host, &guest, NULL) < 0 ||
-		api->remove(api->ctx, f.proto, &host) < 0)
+	if (remove_at(api, i) < 0)
 		return bad(reply, "remove_hostfwd: slirp_remove_hostfwd failed");
-	memmove(&api->entries[i], &api->entries[i + 1],
-		(api->n_entries - i - 1) * sizeof(api->entries[0]));
-	api->n_entries--;
 	return buf_add_str(reply, "{\"return\":{}}");
 }
 

@@ -26,6 +26,10 @@ struct net_api_entry {
 	uint16_t host_port, guest_port;
 };
 
+enum net_api_flags {
+	NET_API_ANY_PORT = 1 << 0, /* "host_port":0 takes one that is free */
+};
+
 /* Owns its entries.  Zero, but for plan and functions, is empty. */
 struct net_api {
 	const struct net_plan *plan; /* borrowed */
@@ -37,6 +41,7 @@ struct net_api {
 	struct net_api_entry *entries;
 	size_t n_entries, room;
 	uint64_t last_id;
+	unsigned flags; /* enum net_api_flags */
 };
 
 void net_api_done(struct net_api *api);
@@ -46,6 +51,9 @@ void net_api_done(struct net_api *api);
  * Return: its id, above 0; a negative errno with a text.
  */
 int64_t net_api_add(struct net_api *api, const struct net_forward *f, struct err *err);
+
+/** net_api_remove_newest() - take back what was added last */
+void net_api_remove_newest(struct net_api *api);
 
 /**
  * net_api_answer() - carry out a request

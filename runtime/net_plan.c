@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <net/if.h>
+#include <stdio.h>
 
 /* Fixed places in the network, as slirp4netns numbers them */
 enum { HOST_GATEWAY = 2, HOST_DNS = 3, HOST_DHCP = 15, HOST_GUEST = 100 };
@@ -132,15 +133,18 @@ int net_plan_forward(const struct net_plan *plan, const struct net_forward *f,
 		return err_say(err, -EINVAL, "forward: '%s' is not an IP address", host_addr);
 	guest_addr = f->guest_addr;
 	if (!guest_addr)
-		guest_addr = host.sa.sa_family == AF_INET ? plan->guest_text : "fd00::100";
+		guest_addr = host.sa.sa_family == AF_INET || (plan->any_family && !plan->ipv6)
+				     ? plan->guest_text
+				     : plan->guest6_text;
 	if (endpoint_parse(guest_addr, f->guest_port, &guest) < 0)
 		return err_say(err, -EINVAL, "forward: '%s' is not an IP address", guest_addr);
-	if (host.sa.sa_family != guest.sa.sa_family)
+	if (host.sa.sa_family != guest.sa.sa_family && !plan->any_family)
 		return err_say(err, -EINVAL, "forward: '%s' and '%s' are of different IP versions",
 			host_addr, guest_addr);
-	if (host.sa.sa_family == AF_INET6 && !plan->ipv6)
+	if (guest.sa.sa_family == AF_INET6 && !plan->ipv6)
 		return err_hint(err,
-			err_say(err, -EINVAL, "forward: '%s' needs IPv6 in the network", host_addr),
+			err_say(err, -EINVAL, "forward: '%s' needs IPv6 in the network",
+				guest_addr),
 			"add enable_ipv6=true to the network's options");
 	*ret_host = host;
 	*ret_guest = guest;
@@ -194,4 +198,14 @@ int net_plan_make(const struct net_slirp_opts *opts, struct net_plan *ret, struc
 	}
 	*ret = p;
 	return 0;
+}
+
+void net_plan_use_loopback(struct net_plan *plan)
+{
+	plan->guest.s_addr = htonl(INADDR_LOOPBACK);
+	plan->guest6 = in6addr_loopback;
+	plan->ipv6 = true;
+	plan->any_family = true;
+	snprintf(plan->guest_text, sizeof(plan->guest_text), "127.0.0.1");
+	snprintf(plan->guest6_text, sizeof(plan->guest6_text), "::1");
 }

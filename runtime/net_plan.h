@@ -84,6 +84,7 @@ struct net_plan {
 	unsigned prefix_len;
 	unsigned mtu;
 	bool ipv6;
+	bool any_family; /* the two ends of a forward may be of different IP versions */
 	struct in6_addr network6, gateway6, dns6, guest6;
 	uint8_t mac[6];
 	bool has_mac;
@@ -106,7 +107,10 @@ int net_plan_make(const struct net_slirp_opts *opts, struct net_plan *ret, struc
 /**
  * net_plan_forward() - the two ends of a forward
  * Return: 0; -EINVAL for a wrong address, port or mix of families (the host's end and the
- * container's must be of one family; IPv6 needs enable_ipv6).
+ * container's must be of one family, unless plan->any_family; IPv6 needs enable_ipv6).
  */
 int net_plan_forward(const struct net_plan *plan, const struct net_forward *f,
 	struct net_endpoint *ret_host, struct net_endpoint *ret_guest, struct err *err);
+
+/** net_plan_use_loopback() - the container's own addresses are 127.0.0.1 and ::1: it has lo alone */
+void net_plan_use_loopback(struct net_plan *plan);

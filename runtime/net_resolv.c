@@ -93,7 +93,7 @@ int net_resolv_start(int *ret_sock, struct err *err)
 	if (pid == 0) {
 		close_others(theirs);
 		(void)prctl(PR_SET_NAME, "lamina-resolv", 0, 0, 0);
-		if (net_sandbox_seal(NET_SANDBOX_FILES, NULL) < 0)
+		if (net_sandbox_seal(SECCOMP_NET_FILES, 0, NULL) < 0)
 			_exit(1);
 		watch(theirs);
 	}

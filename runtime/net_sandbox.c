@@ -2,8 +2,6 @@
 /* What the network process gives up (the contract is in the header). */
 #include "runtime/net_sandbox.h"
 
-#include "runtime/seccomp_net.h"
-
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
@@ -80,7 +78,8 @@ static int drop_capabilities(unsigned flags)
 {
 	struct __user_cap_header_struct hdr = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
-	uint32_t keep = flags & NET_SANDBOX_BIND ? CAP_TO_MASK(CAP_NET_BIND_SERVICE) : 0;
+	uint32_t keep = (flags & NET_SANDBOX_BIND ? CAP_TO_MASK(CAP_NET_BIND_SERVICE) : 0) |
+			(flags & NET_SANDBOX_ADMIN ? CAP_TO_MASK(CAP_NET_ADMIN) : 0);
 
 	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	/* Without CAP_SETPCAP the set stays; with no_new_privs and no exec it gives nothing. */
@@ -93,7 +92,7 @@ static int drop_capabilities(unsigned flags)
 	return syscall(SYS_capset, &hdr, data) < 0 ? -errno : 0;
 }
 
-int net_sandbox_seal(unsigned flags, struct err *err)
+int net_sandbox_seal(enum seccomp_net_kind kind, unsigned flags, struct err *err)
 {
 	int r;
 
@@ -102,6 +101,5 @@ int net_sandbox_seal(unsigned flags, struct err *err)
 		return err_set(err, r, "cannot drop capabilities");
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_set(err, -errno, "cannot set no_new_privs");
-	return seccomp_net_load(
-		flags & NET_SANDBOX_FILES ? SECCOMP_NET_FILES : SECCOMP_NET_SOCKETS, err);
+	return seccomp_net_load(kind, err);
 }

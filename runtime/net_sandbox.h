@@ -6,6 +6,7 @@
  */
 
 #include "base/err.h"
+#include "runtime/seccomp_net.h"
 
 /**
  * net_sandbox_root() - a mount namespace of our own whose root is empty, and stays so
@@ -19,11 +20,11 @@ int net_sandbox_root(struct err *err);
 
 enum net_sandbox_flags {
 	NET_SANDBOX_BIND = 1 << 0, /* keep CAP_NET_BIND_SERVICE: ports may be published later */
-	NET_SANDBOX_FILES = 1 << 1, /* the watcher of resolv.conf: files, and no new sockets */
+	NET_SANDBOX_ADMIN = 1 << 1, /* keep CAP_NET_ADMIN */
 };
 
 /**
- * net_sandbox_seal() - give up capabilities, set no_new_privs, load the seccomp filter
+ * net_sandbox_seal() - give up capabilities, set no_new_privs, load a seccomp filter
  * @flags: enum net_sandbox_flags
  */
-int net_sandbox_seal(unsigned flags, struct err *err);
+int net_sandbox_seal(enum seccomp_net_kind kind, unsigned flags, struct err *err);

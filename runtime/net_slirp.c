@@ -188,7 +188,8 @@ static int process_seal(struct net_process *p, struct err *err)
 
 	if (net_sandbox_root(&why) < 0)
 		log_warning("net", "no-empty-root reason='%s'", why.text);
-	return net_sandbox_seal(p->opts->api_fd >= 0 ? NET_SANDBOX_BIND : 0, err);
+	return net_sandbox_seal(
+		SECCOMP_NET_SOCKETS, p->opts->api_fd >= 0 ? NET_SANDBOX_BIND : 0, err);
 }
 
 /* Forwards */

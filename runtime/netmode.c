@@ -13,6 +13,17 @@ static int parse_bool(const char *key, const char *value, bool *ret, struct err 
 	return err_say(err, -EINVAL, "'%s=%s': true or false", key, value);
 }
 
+static int set_handler(struct netmode *m, const char *name, struct err *err)
+{
+	if (str_eq(name, "splice") || str_eq(name, "rootlesskit"))
+		m->ports = NETMODE_PORTS_SPLICE;
+	else if (str_eq(name, "slirp") || str_eq(name, "slirp4netns"))
+		m->ports = NETMODE_PORTS_SLIRP;
+	else
+		return err_say(err, -EINVAL, "port handler '%s': splice or slirp", name);
+	return 0;
+}
+
 static int set_option(struct netmode *m, const char *key, char *value, struct err *err)
 {
 	struct net_slirp_opts *o = &m->slirp;
@@ -36,9 +47,7 @@ static int set_option(struct netmode *m, const char *key, char *value, struct er
 	} else if (str_eq(key, "outbound_addr6")) {
 		o->outbound_addr6 = value;
 	} else if (str_eq(key, "port_handler")) {
-		if (!str_eq(value, "slirp") && !str_eq(value, "slirp4netns"))
-			return err_say(
-				err, -EINVAL, "port handler '%s': only 'slirp' is known", value);
+		return set_handler(m, value, err);
 	} else if (str_eq(key, "dns")) {
 		if (o->n_dns == LIMIT_NET_DNS)
 			return err_say(

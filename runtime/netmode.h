@@ -7,8 +7,12 @@
 
 enum netmode_kind { NETMODE_NONE, NETMODE_HOST, NETMODE_SLIRP };
 
+/* Who carries published ports */
+enum netmode_ports { NETMODE_PORTS_SPLICE, NETMODE_PORTS_SLIRP };
+
 struct netmode {
 	enum netmode_kind kind;
+	enum netmode_ports ports;
 	struct net_slirp_opts slirp; /* strings point into @text */
 	char *text; /* owned */
 	const char **dns; /* owned: of the option dns, the words are in @text */
@@ -20,7 +24,8 @@ struct netmode {
  * @ret:  ended with netmode_done()
  *
  * Options are those of podman's slirp4netns: allow_host_loopback, enable_ipv6, mtu, cidr,
- * outbound_addr, outbound_addr6, port_handler; and dns (up to LIMIT_NET_DNS of them), disable_dns.
+ * outbound_addr, outbound_addr6, port_handler (splice; slirp or slirp4netns; rootlesskit is what
+ * podman calls its fast one, here splice); and dns (up to LIMIT_NET_DNS of them), disable_dns.
  *
  * Return: 0; -EINVAL with a text that names the word; -ENOMEM.
  */

@@ -22,8 +22,7 @@ static int compare_int(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Close all fds from 3 on but the n in @keep; negative ones are none. */
-static void close_all_but(int *keep, size_t n)
+void netproc_close_others(int *keep, size_t n)
 {
 	unsigned from = STDERR_FILENO + 1;
 
@@ -55,7 +54,7 @@ static void become_daemon(const char *name, int *keep, size_t n_keep)
 		(void)dup2(null, STDIN_FILENO);
 		(void)dup2(null, STDOUT_FILENO);
 	}
-	close_all_but(keep, n_keep);
+	netproc_close_others(keep, n_keep);
 }
 
 static int send_report(int fd, int code, const struct err *err)

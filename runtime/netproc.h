@@ -37,3 +37,6 @@ int netproc_report(int *report_fd, const void *result, size_t len);
  */
 int netproc_start(
 	const struct netproc *p, void *ret_result, size_t len, pid_t *ret_pid, struct err *err);
+
+/** netproc_close_others() - close all fds from 3 on but the n in @keep, which is sorted */
+void netproc_close_others(int *keep, size_t n);

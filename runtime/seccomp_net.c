@@ -34,6 +34,19 @@ static const char *const for_sockets[] = {
 	"epoll_wait",
 };
 
+/* The relay of published ports, besides */
+static const char *const for_relay[] = {
+	"pipe2",
+	"splice",
+};
+
+/* Who makes the relay's sockets */
+static const char *const for_inside[] = {
+	"recvmsg",
+	"sendmsg",
+	"setsockopt",
+};
+
 /* resolv.conf: for the process that reads it and never sees a packet */
 static const char *const for_files[] = {
 	"fstat",
@@ -100,12 +113,11 @@ static int add_names(scmp_filter_ctx ctx, const char *const *names, size_t n)
 	return r;
 }
 
-static int add_sockets(scmp_filter_ctx ctx)
+static int add_families(scmp_filter_ctx ctx)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
-	int r;
+	int r = 0;
 
-	r = add_names(ctx, for_sockets, ARRAY_SIZE(for_sockets));
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(families); i++) {
 		const struct scmp_arg_cmp family = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]);
 
@@ -124,7 +136,13 @@ static int add_rules(scmp_filter_ctx ctx, enum seccomp_net_kind kind)
 	if (r >= 0 && kind == SECCOMP_NET_FILES)
 		r = add_names(ctx, for_files, ARRAY_SIZE(for_files));
 	else if (r >= 0)
-		r = add_sockets(ctx);
+		r = add_families(ctx);
+	if (r >= 0 && kind == SECCOMP_NET_INSIDE)
+		r = add_names(ctx, for_inside, ARRAY_SIZE(for_inside));
+	else if (r >= 0 && kind != SECCOMP_NET_FILES)
+		r = add_names(ctx, for_sockets, ARRAY_SIZE(for_sockets));
+	if (r >= 0 && kind == SECCOMP_NET_RELAY)
+		r = add_names(ctx, for_relay, ARRAY_SIZE(for_relay));
 	if (r >= 0)
 		r = add(ctx, "mmap", 1, &no_exec);
 	if (r >= 0)

@@ -57,7 +57,7 @@ def meson_programs(build):
 def shell_programs(suite, build):
     folder = os.path.join(SRC, "tests", suite)
     for name in sorted(os.listdir(folder) if os.path.isdir(folder) else []):
-        if name.endswith(".sh") and name != "lib.sh":
+        if name.endswith(".sh") and not name.endswith("lib.sh"):
             env = {"LAMINA_BUILD": os.path.abspath(build)}
             yield Program(suite, name[:-3], [os.path.join(folder, name)], env, SHELL_SECONDS)
 

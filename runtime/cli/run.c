@@ -13,7 +13,6 @@
 #include "runtime/cli/run_opts.h"
 #include "runtime/container.h"
 #include "runtime/etcfiles.h"
-#include "runtime/net_clash.h"
 #include "runtime/inroot.h"
 #include "runtime/mnt.h"
 #include "runtime/seccomp_json.h"
@@ -38,7 +37,6 @@ struct run {
 	json_t *image_config; /* NULL with --rootfs */
 	struct container c;
 	int root_mount;
-	struct net_plan net; /* with a slirp network */
 };
 
 /* ---- what is run ---- */
@@ -153,7 +151,7 @@ static void fill_namespaces(const struct run *run, struct spec_make *m)
 
 	for (size_t i = 0; i < ARRAY_SIZE(always); i++)
 		m->ns[always[i]].mode = SPEC_MAKE_NEW;
-	if (run->plan.network.kind != NETMODE_HOST)
+	if (run->plan.network.mode.kind != NETMODE_HOST)
 		m->ns[SPEC_NS_NET].mode = SPEC_MAKE_NEW;
 }
 
@@ -224,26 +222,13 @@ static int make_config(struct run *run, const struct userdb_user *user, struct e
 
 static int make_etcfiles(struct run *run, struct err *err)
 {
-	static const enum etc_network kinds[] = { [NETMODE_NONE] = ETC_NET_NONE,
-		[NETMODE_HOST] = ETC_NET_HOST,
-		[NETMODE_SLIRP] = ETC_NET_SLIRP };
-	bool slirp = run->plan.network.kind == NETMODE_SLIRP;
-	char host_addr[INET_ADDRSTRLEN];
-	struct etcfiles e = { .network = kinds[run->plan.network.kind],
-		.plan = slirp ? &run->net : NULL,
-		.hostname = run->c.spec->hostname ? run->c.spec->hostname : "localhost",
+	struct etcfiles e = { .hostname =
+				      run->c.spec->hostname ? run->c.spec->hostname : "localhost",
 		.name = run->c.record.name,
 		.add_hosts = &run->opts->add_host,
-		.dns = &run->opts->dns,
-		.no_dns_server = slirp && run->plan.network.slirp.disable_dns,
-		.host_loopback_closed = slirp && !run->plan.network.slirp.allow_host_loopback };
+		.dns = &run->opts->dns };
 
-	if (run->plan.network.kind == NETMODE_HOST)
-		e.host_addr = "127.0.0.1";
-	else if (slirp && run->plan.network.slirp.allow_host_loopback)
-		e.host_addr = run->net.gateway_text;
-	else if (slirp && etcfiles_host_addr(host_addr) == 0)
-		e.host_addr = host_addr;
+	network_etcfiles(&run->plan.network, &e);
 	return etcfiles_write(run->c.dir.fd, &e, err);
 }
 
@@ -297,8 +282,7 @@ static int start(struct run *run, struct err *err)
 		r = configure(run, err);
 	if (r < 0)
 		return r;
-	if (run->plan.network.kind == NETMODE_SLIRP)
-		opts.slirp = &run->plan.network.slirp;
+	opts.network = &run->plan.network;
 	opts.root_mount = fd_take(&run->root_mount);
 	r = ctr_create(&run->c, &opts, err);
 	return r < 0 ? r : ctr_start(&run->c, err);
@@ -309,10 +293,6 @@ static int prepare(struct run *run, struct err *err)
 	int r;
 
 	r = run_plan_make(run->opts, &run->plan, err);
-	if (r >= 0 && !run->plan.network.slirp.cidr)
-		run->plan.network.slirp.cidr = net_clash_choose();
-	if (r >= 0 && run->plan.network.kind == NETMODE_SLIRP)
-		r = net_plan_make(&run->plan.network.slirp, &run->net, err);
 	return r < 0 ? r : img_store_open(&run->store, run->cli->root, err);
 }
 

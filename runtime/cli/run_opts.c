@@ -39,7 +39,8 @@ const struct args_opt run_opts_table[] = {
 	STRING("name", 0, name, "NAME", "instead of the container's id"),
 	STRING("network", 0, network, "none|host|slirp[:…]", "default: slirp"),
 	FLAG("privileged", 0, privileged, "all capabilities, nothing masked, no filter"),
-	LIST("publish", 'p', publish, "[ADDRESS:]PORT:PORT", "publish a port on the host"),
+	LIST("publish", 'p', publish, "[[ADDRESS:][PORT]:]PORT[/udp]",
+		"publish a port on the host"),
 	FLAG("read-only", 0, read_only, "the root file system cannot be written"),
 	FLAG("rm", 0, rm, "remove the container when it ends"),
 	FLAG("rootfs", 0, rootfs, "IMAGE is a directory that holds a root file system"),
@@ -193,46 +194,12 @@ static int plan_security(const char *option, struct run_plan *p, struct err *err
 	return err_say(err, -EINVAL, "unknown security option '%s'", option);
 }
 
-/* ---- network ---- */
-
-static int plan_network(const struct run_opts *o, struct run_plan *p, struct err *err)
-{
-	int r;
-
-	r = netmode_parse(o->network, &p->network, err);
-	for (size_t i = 0; r >= 0 && i < o->publish.n; i++)
-		r = portmap_add(&p->ports, o->publish.v[i], err);
-	if (r < 0 || p->ports.n == 0)
-		return r;
-	if (p->network.kind != NETMODE_SLIRP)
-		return err_say(err, -EINVAL, "only a slirp network publishes ports");
-	p->forwards = calloc(p->ports.n, sizeof(*p->forwards));
-	if (!p->forwards)
-		return err_set(err, -ENOMEM, "ports");
-	for (size_t i = 0; i < p->ports.n; i++) {
-		const struct port *port = &p->ports.v[i];
-
-		if (port->host_port == 0) {
-			err_say(err, -EOPNOTSUPP, "port %u: the host's port is not given",
-				port->guest_port);
-			return err_hint(
-				err, -EOPNOTSUPP, "-p %u:%u", port->guest_port, port->guest_port);
-		}
-		p->forwards[i] = (struct net_forward){ .proto = port->proto,
-			.host_port = port->host_port,
-			.guest_port = port->guest_port,
-			.host_addr = port->host_addr[0] ? port->host_addr : NULL };
-	}
-	p->network.slirp.forwards = p->forwards;
-	p->network.slirp.n_forwards = p->ports.n;
-	return 0;
-}
-
 int run_plan_make(const struct run_opts *o, struct run_plan *ret, struct err *err)
 {
 	struct run_plan p = { .flags = SPEC_MAKE_NO_NEW_PRIVS };
 	int r;
 
+	network_init(&p.network);
 	if (o->tty)
 		p.flags |= SPEC_MAKE_TTY;
 	if (o->read_only)
@@ -249,7 +216,7 @@ int run_plan_make(const struct run_opts *o, struct run_plan *ret, struct err *er
 	for (size_t i = 0; r >= 0 && i < o->security_opt.n; i++)
 		r = plan_security(o->security_opt.v[i], &p, err);
 	if (r >= 0)
-		r = plan_network(o, &p, err);
+		r = network_parse(&p.network, o->network, &o->publish, err);
 	if (r < 0)
 		run_plan_done(&p);
 	else
@@ -266,8 +233,6 @@ void run_plan_done(struct run_plan *p)
 	free(p->rlimits);
 	strv_done(&p->unmask);
 	free(p->seccomp_path);
-	netmode_done(&p->network);
-	portmap_done(&p->ports);
-	free(p->forwards);
+	network_done(&p->network);
 	memset(p, 0, sizeof(*p));
 }

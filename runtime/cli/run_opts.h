@@ -3,8 +3,7 @@
 /* The options of `lamina run`, and what they come to for spec_make() and the engine */
 
 #include "runtime/cli/args.h"
-#include "runtime/netmode.h"
-#include "runtime/portmap.h"
+#include "runtime/network.h"
 #include "runtime/spec_make.h"
 
 /* As they are typed. */
@@ -28,9 +27,7 @@ struct run_plan {
 	struct strv unmask;
 	unsigned int flags; /* enum spec_make_flags */
 	char *seccomp_path; /* of --security-opt seccomp=FILE; NULL: our own profile */
-	struct netmode network;
-	struct portmap ports;
-	struct net_forward *forwards; /* of ports; in network.slirp too */
+	struct network network;
 };
 
 /**

@@ -376,7 +376,7 @@ t_the_engines_call_returns_when_ports_listen() {
 
 	start_host
 	serve ct 0.0.0.0 80
-	host "$START" "$CT" tcp:0.0.0.0:8080:80 udp:127.0.0.1:8081:80 > started
+	host "$START" "$CT" tcp,0.0.0.0,8080,80 udp,127.0.0.1,8081,80 > started
 	read -r pid rest < started
 	assert_eq "$rest" '8080 8081' 'ports'
 	# No waiting here: it has returned, so packets flow.
@@ -394,7 +394,7 @@ t_free_ports_are_chosen_and_told() {
 
 	start_host
 	serve ct 0.0.0.0 80
-	host "$START" "$CT" tcp:127.0.0.1:0:80 udp:127.0.0.1:0:80 > started
+	host "$START" "$CT" tcp,127.0.0.1,0,80 udp,127.0.0.1,0,80 > started
 	read -r _ tcp udp < started
 	assert_eq "$(host "$PEER" peer 127.0.0.1 "$tcp")" 10.0.2.2
 	assert_eq "$(host "$PEER" udp 127.0.0.1 "$udp" 100)" 10.0.2.2
@@ -404,9 +404,9 @@ t_the_engine_is_told_which_port_is_taken() {
 	start_host
 	serve host 127.0.0.1 8080
 	assert_fails 1 'cannot publish 0.0.0.0:8080/tcp: Address already in use' \
-		host "$START" "$CT" udp:0.0.0.0:8081:80 tcp:0.0.0.0:8080:80
+		host "$START" "$CT" udp,0.0.0.0,8081,80 tcp,0.0.0.0,8080,80
 	assert_fails 1 'Cannot assign requested address' \
-		host "$START" "$CT" tcp:198.51.100.1:8080:80
+		host "$START" "$CT" tcp,198.51.100.1,8080,80
 	! ct ip link show tap0 2> /dev/null || fail 'the tap stayed'
 }
 
@@ -415,9 +415,9 @@ t_low_ports_name_the_remedy() {
 	[ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" -gt 81 ] || skip 'every port is free here'
 	spawn ct.pid unshare --user --map-root-user --net
 	assert_fails 1 'cannot publish 0.0.0.0:81/tcp: Permission denied' \
-		"$START" "$(cat ct.pid)" tcp:0.0.0.0:81:80
+		"$START" "$(cat ct.pid)" tcp,0.0.0.0,81,80
 	assert_fails 1 'hint: ports below .*ip_unprivileged_port_start=81' \
-		"$START" "$(cat ct.pid)" tcp:0.0.0.0:81:80
+		"$START" "$(cat ct.pid)" tcp,0.0.0.0,81,80
 }
 
 run_tests

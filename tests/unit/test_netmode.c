@@ -27,6 +27,10 @@ TEST(networks_and_their_options)
 	CHECK_INT(m.slirp.mtu, ==, 9000);
 	CHECK_STR(m.slirp.cidr, "10.9.0.0/24");
 	CHECK_STR(m.slirp.outbound_addr, "eth0");
+	CHECK_INT(m.ports, ==, NETMODE_PORTS_SLIRP);
+	netmode_done(&m);
+	CHECK_INT(netmode_parse("slirp:port_handler=rootlesskit", &m, NULL), ==, 0);
+	CHECK_INT(m.ports, ==, NETMODE_PORTS_SPLICE);
 	netmode_done(&m);
 	CHECK_INT(netmode_parse("slirp:dns=9.9.9.9,dns=::1,disable_dns=false", &m, NULL), ==, 0);
 	CHECK_INT(m.slirp.n_dns, ==, 2);
