@@ -17,6 +17,7 @@
 #include "runtime/inroot.h"
 #include "runtime/nsjoin.h"
 #include "runtime/spec_check.h"
+#include "runtime/userns.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -111,25 +112,11 @@ int init_close_others(struct stage *st, struct err *err)
 
 /* ---- namespaces ---- */
 
-/* Before the process becomes somebody who may not write to its own files in /proc. */
-int init_oom_score(struct stage *st, struct err *err)
-{
-	const struct spec_i64 *score = &st->spec->process->oom_score_adj;
-	auto_fd fd = -1;
-	char text[16];
-	int n, r;
-
-	if (!score->set)
-		return 0;
-	n = snprintf(text, sizeof(text), "%d", (int)score->v);
-	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-	r = fd < 0 ? -errno : fd_write_all(fd, text, (size_t)n);
-	return r < 0 ? err_set(err, r, "cannot set the OOM score to %s", text) : 0;
-}
-
 /* The monitor is 0 of the parent namespace; who that is here depends on the map. */
 int init_become_root(struct stage *st, struct err *err)
 {
+	if (st->target_pidfd < 0)
+		st->setgroups_denied |= userns_denies_setgroups("/proc/self");
 	if (setresgid(0, 0, 0) < 0 && errno != EINVAL)
 		return err_set(err, -errno, "cannot become root of the container");
 	if (setresuid(0, 0, 0) < 0 && errno != EINVAL)
@@ -363,8 +350,6 @@ int init_limits(struct stage *st, struct err *err)
 		if (setrlimit((__rlimit_resource_t)p->rlimits[i].resource, &rl) < 0)
 			return err_set(err, -errno, "cannot set %s", p->rlimits[i].name);
 	}
-	if (p->io_priority.set && syscall(SYS_ioprio_set, 1, 0, (int)p->io_priority.v) < 0)
-		return err_set(err, -errno, "cannot set the I/O priority");
 	if (st->spec->personality.set && personality((unsigned long)st->spec->personality.v) < 0)
 		return err_set(err, -errno, "cannot set the personality");
 	return 0;

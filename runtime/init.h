@@ -11,6 +11,9 @@
 int init_die_with_monitor(struct stage *st, struct err *err);
 int init_close_others(struct stage *st, struct err *err);
 int init_oom_score(struct stage *st, struct err *err);
+int init_open_label(struct stage *st, struct err *err);
+int init_clocks(struct stage *st, struct err *err);
+int init_first_cpus(struct stage *st, struct err *err);
 int init_become_root(struct stage *st, struct err *err);
 int init_namespaces(struct stage *st, struct err *err);
 int init_new_session(struct stage *st, struct err *err);
@@ -28,4 +31,6 @@ int init_filter_early(struct stage *st, struct err *err);
 int init_change_user(struct stage *st, struct err *err);
 int init_work_dir(struct stage *st, struct err *err);
 int init_filter_late(struct stage *st, struct err *err);
+int init_scheduling(struct stage *st, struct err *err);
+int init_label(struct stage *st, struct err *err);
 int init_exec(struct stage *st, struct err *err);

@@ -14,6 +14,7 @@
 #include "base/proc.h"
 #include "base/sock.h"
 #include "base/str.h"
+#include "runtime/init.h"
 #include "runtime/userns.h"
 
 #include <fcntl.h>
@@ -100,13 +101,16 @@ static int pid_of(int pidfd, pid_t *ret)
 
 int nsjoin_open_of(struct stage *st, struct err *err)
 {
+	char dir[32];
 	pid_t pid = 0;
 	int r = pid_of(st->target_pidfd, &pid);
 
+	snprintf(dir, sizeof(dir), "/proc/%d", (int)pid);
+	st->setgroups_denied |= userns_denies_setgroups(dir);
 	for (int i = 0; r >= 0 && i < SPEC_NS_MAX_; i++) {
 		char path[48];
 
-		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, files[i]);
+		snprintf(path, sizeof(path), "%s/ns/%s", dir, files[i]);
 		r = open_other(path, (enum spec_ns)i, &st->ns_fds[i]);
 		if (r == -ENOENT && i == SPEC_NS_TIME)
 			r = 0; /* a kernel without them */
@@ -212,10 +216,14 @@ static int help(struct stage *st, uint64_t flags, int result_sock)
 	int pidfd = -1;
 	long pid = 0;
 
+	/* Later the files of this process in /proc are out of reach. */
+	if (st->target_pidfd >= 0)
+		res.code = init_oom_score(st, &res.err);
 	/* Nobody in a pid namespace that is joined is to look at this process. */
 	if (st->ns_fds[SPEC_NS_PID] >= 0)
 		(void)prctl(PR_SET_DUMPABLE, 0);
-	res.code = join_what_is_allowed(st, &res.err);
+	if (res.code >= 0)
+		res.code = join_what_is_allowed(st, &res.err);
 	if (res.code >= 0 && st->ns_fds[SPEC_NS_USER] >= 0) {
 		res.code = join_one(st, SPEC_NS_USER);
 		if (res.code < 0)

@@ -298,10 +298,20 @@ int rootfs_part(struct err *err)
 	return 0;
 }
 
+int rootfs_attach(struct rootfs *rf, const char *path, struct err *err)
+{
+	auto_fd place = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = place < 0 ? -errno : mnt_attach(rf->root_fd, place);
+
+	rf->attached = true;
+	return r < 0 ? err_set(err, r, "cannot attach the root file system") : 0;
+}
+
 int rootfs_pivot(struct rootfs *rf, enum rootfs_pivot_flags flags, struct err *err)
 {
 	/* Over the old root rather than at some directory: "/" is the one place that exists. */
-	if (move_mount(rf->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+	if ((!rf->attached || flags & ROOTFS_CHROOT) &&
+		move_mount(rf->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return err_set(err, -errno, "cannot attach the root file system");
 	if (fchdir(rf->root_fd) < 0)
 		return err_set(err, -errno, "cannot enter the root file system");

@@ -31,6 +31,7 @@ struct rootfs {
 	struct rootfs_mount *mounts; /* spec->n_mounts of them */
 	int node_fds[ROOTFS_N_NODES]; /* detached /dev/null and its like */
 	int *device_fds; /* detached, spec->n_devices of them */
+	bool attached; /* by rootfs_attach() */
 	int proc_fd; /* borrowed: the container's own procfs, of mounts[]; -1: none */
 };
 
@@ -58,6 +59,9 @@ void rootfs_done(struct rootfs *rf);
 int rootfs_part(struct err *err);
 
 int rootfs_make(struct rootfs *rf, struct err *err);
+
+/** rootfs_attach() - put the root on a directory of the host, instead of at once on "/" */
+int rootfs_attach(struct rootfs *rf, const char *path, struct err *err);
 
 enum rootfs_pivot_flags { ROOTFS_CHROOT = 1 << 0 /* where pivot_root(2) cannot work */ };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* linux.seccomp of config.json.  Spec: OCI runtime-spec 1.2, config-linux.md, "Seccomp". */
+#include "runtime/seccomp_words.h"
 #include "runtime/spec_json.h"
 #include "runtime/spec_read.h"
 
@@ -155,4 +156,32 @@ int spec_read_seccomp(const struct rd *at, void *spec)
 	};
 	((struct spec *)spec)->seccomp = ret;
 	return 0;
+}
+
+/* ---- the words, for `features` ---- */
+
+static const char *const archs[] = { "SCMP_ARCH_X86", "SCMP_ARCH_X86_64", "SCMP_ARCH_X32",
+	"SCMP_ARCH_ARM", "SCMP_ARCH_AARCH64", "SCMP_ARCH_MIPS", "SCMP_ARCH_MIPS64",
+	"SCMP_ARCH_MIPS64N32", "SCMP_ARCH_MIPSEL", "SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32",
+	"SCMP_ARCH_PPC", "SCMP_ARCH_PPC64", "SCMP_ARCH_PPC64LE", "SCMP_ARCH_S390",
+	"SCMP_ARCH_S390X", "SCMP_ARCH_PARISC", "SCMP_ARCH_PARISC64", "SCMP_ARCH_RISCV64" };
+
+const char *sec_word_action(size_t i)
+{
+	return i < ARRAY_SIZE(action_words) ? action_words[i].word : NULL;
+}
+
+const char *sec_word_operator(size_t i)
+{
+	return i < ARRAY_SIZE(op_words) ? op_words[i].word : NULL;
+}
+
+const char *sec_word_arch(size_t i)
+{
+	return i < ARRAY_SIZE(archs) ? archs[i] : NULL;
+}
+
+const char *sec_word_flag(size_t i)
+{
+	return i < ARRAY_SIZE(flag_words) ? flag_words[i].word : NULL;
 }

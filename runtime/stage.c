@@ -171,7 +171,7 @@ void stage_init_list(
 	st->steps = steps;
 	st->n_steps = n_steps;
 	st->pidfd = st->pty_fd = st->sock = st->slave_fd = -1;
-	st->start_sock = st->target_pidfd = -1;
+	st->start_sock = st->target_pidfd = st->label_fd = -1;
 	st->exit_code = STAGE_EXIT_FAILED;
 	st->rootfs.root_fd = -1;
 	for (int i = 0; i < SPEC_NS_MAX_; i++)

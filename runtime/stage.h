@@ -52,7 +52,9 @@ struct stage {
 	int target_pidfd; /* with ctr_exec_init(): first process of the container, borrowed */
 	/* Outside, the inside exists and waits: move it into a cgroup.  NULL: stay */
 	int (*enter_cgroup)(void *arg, pid_t pid, struct err *err);
-	void *arg; /* of it */
+	/* Run hooks of a kind, outside or inside; @pid as that side sees it.  NULL: there are none */
+	int (*run_hooks)(void *arg, enum spec_hook_kind kind, pid_t pid, struct err *err);
+	void *arg; /* of both */
 
 	/* of the monitor */
 	pid_t pid;
@@ -71,6 +73,7 @@ struct stage {
 
 	/* of the inside */
 	int slave_fd;
+	int label_fd; /* where the security label of the program is written; -1: none */
 	char program[4096]; /* what to execute, found by PATH */
 };
 

@@ -20,16 +20,8 @@ static int check_supported(struct stage *st, struct err *err)
 	if (s->ns[SPEC_NS_MNT].on && s->ns[SPEC_NS_MNT].path)
 		what = "joining an existing mount namespace";
 	for (int i = 0; i < SPEC_HOOK_MAX_; i++)
-		if (s->hooks[i].n > 0)
+		if (s->hooks[i].n > 0 && !st->run_hooks)
 			what = "hooks";
-	if (s->ns[SPEC_NS_TIME].on && !s->ns[SPEC_NS_TIME].path)
-		what = "a time namespace";
-	if (s->process->apparmor_profile)
-		what = "an AppArmor profile";
-	if (s->process->selinux_label || s->mount_label)
-		what = "an SELinux label";
-	if (s->process->scheduler.set || s->process->cpus_initial || s->process->cpus_final)
-		what = "scheduling attributes";
 	if (s->intel_rdt_clos)
 		what = "Intel RDT";
 	if (s->seccomp && s->seccomp->listener_path)
@@ -44,10 +36,7 @@ static bool makes_userns(const struct stage *st)
 
 static int map_ids(struct stage *st, struct err *err)
 {
-	int r;
-
-	r = userns_write_maps(st->pid, &st->spec->uid_map, &st->spec->gid_map);
-	return r < 0 ? err_set(err, r, "cannot map ids into the container") : 0;
+	return userns_map_child(st->pid, &st->spec->uid_map, &st->spec->gid_map, err);
 }
 
 static bool has_cgroup(const struct stage *st)
@@ -112,6 +101,53 @@ static int seal(struct stage *st, struct err *err)
 	return rootfs_seal(&st->rootfs, err);
 }
 
+/* ---- hooks ---- */
+
+/*
+ * Hooks that expect the container's tree at root.path, while the host's paths are still there:
+ * then the root changes after the mounts.  Else it does before, which is the safer order.
+ */
+static bool has_early_hooks(const struct stage *st)
+{
+	const struct spec_hooks *h = st->spec->hooks;
+
+	return h[SPEC_HOOK_PRESTART].n + h[SPEC_HOOK_CREATE_RUNTIME].n +
+		       h[SPEC_HOOK_CREATE_CONTAINER].n >
+	       0;
+}
+
+static bool has_no_early_hooks(const struct stage *st)
+{
+	return !has_early_hooks(st);
+}
+
+static bool has_start_hooks(const struct stage *st)
+{
+	return st->spec->hooks[SPEC_HOOK_START_CONTAINER].n > 0;
+}
+
+static int attach(struct stage *st, struct err *err)
+{
+	return rootfs_attach(&st->rootfs, st->spec->root.path, err);
+}
+
+static int hooks_outside(struct stage *st, struct err *err)
+{
+	int r = st->run_hooks(st->arg, SPEC_HOOK_PRESTART, st->pid, err);
+
+	return r < 0 ? r : st->run_hooks(st->arg, SPEC_HOOK_CREATE_RUNTIME, st->pid, err);
+}
+
+static int hooks_create(struct stage *st, struct err *err)
+{
+	return st->run_hooks(st->arg, SPEC_HOOK_CREATE_CONTAINER, getpid(), err);
+}
+
+static int hooks_start(struct stage *st, struct err *err)
+{
+	return st->run_hooks(st->arg, SPEC_HOOK_START_CONTAINER, getpid(), err);
+}
+
 /* ---- the list ---- */
 
 static bool is_detached(const struct stage *st)
@@ -129,6 +165,8 @@ static const struct stage_step steps[] = {
 	{ STAGE_OUTSIDE, "enter the cgroup", enter_cgroup, has_cgroup },
 	{ STAGE_TELL_INSIDE, "mapped", NULL, NULL },
 	{ STAGE_INSIDE, "OOM score", init_oom_score, NULL },
+	{ STAGE_INSIDE, "security label", init_open_label, NULL },
+	{ STAGE_INSIDE, "clocks", init_clocks, NULL },
 	{ STAGE_INSIDE, "become root of the namespaces", init_become_root, NULL },
 	{ STAGE_INSIDE, "join and make what needs its root", init_namespaces, NULL },
 	{ STAGE_INSIDE, "new session", init_new_session, NULL },
@@ -138,9 +176,15 @@ static const struct stage_step steps[] = {
 	{ STAGE_INSIDE, "part from the host's mounts", part, shares_userns },
 	{ STAGE_INSIDE, "open what the host gives", open_inside, opens_inside },
 	{ STAGE_INSIDE, "make file systems", make, NULL },
-	{ STAGE_INSIDE, "change the root", pivot, NULL },
+	{ STAGE_INSIDE, "attach the root for hooks", attach, has_early_hooks },
+	{ STAGE_INSIDE, "change the root", pivot, has_no_early_hooks },
 	{ STAGE_INSIDE, "mount file systems", mounts, NULL },
 	{ STAGE_INSIDE, "devices", devices, NULL },
+	{ STAGE_TELL_OUTSIDE, "mounted", NULL, has_early_hooks },
+	{ STAGE_OUTSIDE, "hooks prestart and createRuntime", hooks_outside, has_early_hooks },
+	{ STAGE_TELL_INSIDE, "hooked", NULL, has_early_hooks },
+	{ STAGE_INSIDE, "hooks createContainer", hooks_create, has_early_hooks },
+	{ STAGE_INSIDE, "change the root after hooks", pivot, has_early_hooks },
 	{ STAGE_INSIDE, "terminal", init_console, NULL },
 	{ STAGE_INSIDE, "kernel settings", init_sysctls, NULL },
 	{ STAGE_INSIDE, "mask paths", mask, NULL },
@@ -150,11 +194,14 @@ static const struct stage_step steps[] = {
 	{ STAGE_TELL_OUTSIDE, "ready", NULL, NULL },
 	{ STAGE_INSIDE, "wait for who starts it", init_await_starter, is_detached },
 	{ STAGE_TELL_INSIDE, "start", NULL, NULL },
+	{ STAGE_INSIDE, "hooks startContainer", hooks_start, has_start_hooks },
+	{ STAGE_INSIDE, "scheduling", init_scheduling, NULL },
 	{ STAGE_INSIDE, "limits", init_limits, NULL },
 	{ STAGE_INSIDE, "standard streams", init_streams, NULL },
 	{ STAGE_INSIDE, "filter, without no_new_privs", init_filter_early, NULL },
 	{ STAGE_INSIDE, "user and capabilities", init_change_user, NULL },
 	{ STAGE_INSIDE, "filter, with no_new_privs", init_filter_late, NULL },
+	{ STAGE_INSIDE, "security label of the program", init_label, NULL },
 	{ STAGE_INSIDE, "execute", init_exec, NULL },
 	{ STAGE_TELL_OUTSIDE, "started", NULL, NULL },
 };

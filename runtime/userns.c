@@ -429,6 +429,85 @@ static int add_subids(const char *path, const char *name, uid_t uid, struct idma
 	return r < 0 ? r : subid_append(text, len, name, uid, m);
 }
 
+static bool is_own_id(const struct idmap *m, uint32_t own)
+{
+	return m->n == 1 && m->v[0].n == 1 && m->v[0].outside == own;
+}
+
+int userns_map_child(pid_t pid, const struct idmap *uids, const struct idmap *gids, struct err *err)
+{
+	const struct maps m = { *uids, *gids,
+		.by_helper = !is_own_id(uids, geteuid()) || !is_own_id(gids, getegid()) };
+	int r;
+
+	if (!proc_has_cap(CAP_SETUID) || !proc_has_cap(CAP_SETGID))
+		return write_maps(pid, &m, true, err);
+	r = userns_write_maps(pid, uids, gids);
+	return r < 0 ? err_set(err, r, "cannot map ids into the container") : 0;
+}
+
+/* From 0 = the caller, 1… = others, to @id = the caller, the others around it. */
+static int put_caller_at(struct idmap *m, uint32_t id)
+{
+	struct idmap to = { 0 };
+	int r = idmap_add(&to, id, m->v[0].outside, 1);
+
+	for (size_t i = 1; r >= 0 && i < m->n; i++) {
+		uint32_t in = m->v[i].inside - 1, out = m->v[i].outside, n = m->v[i].n;
+		uint32_t below = in >= id ? 0 : n < id - in ? n : id - in;
+
+		if (below > 0)
+			r = idmap_add(&to, in, out, below);
+		if (r >= 0 && below < n)
+			r = idmap_add(&to, in + below + 1, out + below, n - below);
+	}
+	if (r < 0) {
+		idmap_done(&to);
+		return r;
+	}
+	idmap_done(m);
+	*m = to;
+	return 0;
+}
+
+int userns_default_ids(uint32_t uid, uint32_t gid, struct idmap *ret_uids, struct idmap *ret_gids)
+{
+	__attribute__((cleanup(maps_done))) struct maps m = { 0 };
+	const struct passwd *pw = getpwuid(geteuid());
+	char name[32];
+	int r;
+
+	snprintf(name, sizeof(name), "%u", (unsigned int)geteuid());
+	r = idmap_add(&m.uids, 0, geteuid(), 1);
+	if (r >= 0)
+		r = idmap_add(&m.gids, 0, getegid(), 1);
+	/* A file that cannot be read is as good as none. */
+	if (r >= 0)
+		(void)add_subids("/etc/subuid", pw ? pw->pw_name : name, geteuid(), &m.uids);
+	if (r >= 0)
+		(void)add_subids("/etc/subgid", pw ? pw->pw_name : name, geteuid(), &m.gids);
+	if (r >= 0 && uid > 0)
+		r = put_caller_at(&m.uids, uid);
+	if (r >= 0 && gid > 0)
+		r = put_caller_at(&m.gids, gid);
+	if (r < 0)
+		return r;
+	*ret_uids = m.uids;
+	*ret_gids = m.gids;
+	m.uids = m.gids = (struct idmap){ 0 };
+	return 0;
+}
+
+bool userns_denies_setgroups(const char *proc_dir)
+{
+	char path[48], c = '\0';
+	auto_fd fd = -1;
+
+	snprintf(path, sizeof(path), "%.32s/setgroups", proc_dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && read(fd, &c, 1) == 1 && c == 'd';
+}
+
 /* In a container, ids that it was not given itself cannot be handed on. */
 static int clip_to_own_ids(struct maps *m)
 {

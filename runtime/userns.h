@@ -51,6 +51,24 @@ void userns_leave(struct userns *ns);
  */
 int userns_write_maps(pid_t pid, const struct idmap *uids, const struct idmap *gids);
 
+/**
+ * userns_map_child() - map ids into a new user namespace, whoever the caller is
+ * With CAP_SETUID and CAP_SETGID directly; the caller's own id alone without setgroups(2); all else
+ * by newuidmap and newgidmap.
+ */
+int userns_map_child(
+	pid_t pid, const struct idmap *uids, const struct idmap *gids, struct err *err);
+
+/**
+ * userns_default_ids() - ids for a container of which nothing but its user is known
+ * @uid, @gid: in the container; become the caller's, the others the caller's subordinate ids
+ * Return: 0, also without subordinate ids; -ENOMEM.
+ */
+int userns_default_ids(uint32_t uid, uint32_t gid, struct idmap *ret_uids, struct idmap *ret_gids);
+
+/** userns_denies_setgroups() - whether groups cannot be changed where a process is */
+bool userns_denies_setgroups(const char *proc_dir);
+
 /** userns_own_ids() - the ids that the caller's user namespace has, each mapped to itself */
 int userns_own_ids(struct idmap *ret_uids, struct idmap *ret_gids);
 
