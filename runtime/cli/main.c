@@ -12,6 +12,7 @@ static const struct cli_verb *const groups[] = {
 	cli_verbs_image,
 	cli_verbs_layer,
 	cli_verbs_mount,
+	cli_verbs_port,
 	cli_verbs_ps,
 	cli_verbs_run,
 	cli_verbs_unpack,
