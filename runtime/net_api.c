@@ -85,7 +85,7 @@ static bool get_port(const json_t *args, const char *key, uint64_t least, uint16
 	return true;
 }
 
-/* A member that may be missing but must be an address if it is there */
+/* A member that may be missing or empty (Podman's is) but must be an address if it says something */
 static bool get_addr(const json_t *args, const char *key, const char **ret)
 {
 	uint8_t addr[16];
@@ -93,6 +93,10 @@ static bool get_addr(const json_t *args, const char *key, const char **ret)
 	*ret = json_get_str(args, key);
 	if (!*ret)
 		return !json_object_get(args, key);
+	if ((*ret)[0] == '\0') {
+		*ret = NULL;
+		return true;
+	}
 	return inet_pton(AF_INET, *ret, addr) == 1 || inet_pton(AF_INET6, *ret, addr) == 1;
 }
 

@@ -59,7 +59,7 @@ TEST(ports_are_added_listed_and_removed)
 		     "\"guest_addr\":\"10.0.2.50\",\"guest_port\":80}}",
 		"{\"return\":{\"id\":1}}");
 	check_answer("{\"execute\": \"add_hostfwd\", \"arguments\": {\"proto\": \"udp\", "
-		     "\"host_port\": 53, \"guest_port\": 5353}}\n",
+		     "\"host_port\": 53, \"guest_addr\": \"\", \"guest_port\": 5353}}\n",
 		"{\"return\":{\"id\":2}}");
 	check_answer("{\"execute\":\"list_hostfwd\"}",
 		"{\"return\":{\"entries\":["
