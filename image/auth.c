@@ -3,8 +3,9 @@
 #include "image/auth.h"
 
 #include "base/fd.h"
-#include "base/log.h"
 #include "base/str.h"
+#include "image/auth_helper.h"
+#include "image/conf_path.h"
 
 #include <fcntl.h>
 #include <stdint.h>
@@ -22,6 +23,21 @@ void cred_done(struct cred *c)
 	free(c->password);
 	free(c->identity_token);
 	memset(c, 0, sizeof(*c));
+}
+
+int cred_copy(struct cred *ret, const struct cred *c)
+{
+	struct cred copy = { c->user ? strdup(c->user) : NULL,
+		c->password ? strdup(c->password) : NULL,
+		c->identity_token ? strdup(c->identity_token) : NULL };
+
+	if ((c->user && !copy.user) || (c->password && !copy.password) ||
+		(c->identity_token && !copy.identity_token)) {
+		cred_done(&copy);
+		return -ENOMEM;
+	}
+	*ret = copy;
+	return 0;
 }
 
 /* Return: the bytes, NUL-terminated, owned by the caller; NULL if @text is not base64. */
@@ -164,10 +180,59 @@ int auth_look_up(
 		best = entry;
 		best_key = key;
 	}
-	if (json_object_get(json_object_get(file, "credHelpers"), host) ||
-		json_get_str(file, "credsStore"))
-		log_debug("image", "credential program not run host='%s'", host);
 	return best ? read_entry(best, best_key, ret, err) : 0;
+}
+
+const char *auth_helper_of(const json_t *file, const char *host, const char *path)
+{
+	const char *key, *best = NULL;
+	size_t best_len = 0;
+	json_t *name;
+
+	json_object_foreach (json_object_get(file, "credHelpers"), key, name) {
+		size_t len = covers(key, host, path);
+
+		if (len > best_len && json_is_string(name)) {
+			best_len = len;
+			best = json_string_value(name);
+		}
+	}
+	return best;
+}
+
+/* A program that is named for the registry comes first, one for all registries last. */
+static int ask_helper(
+	const json_t *file, const char *host, const char *path, struct cred *ret, struct err *err)
+{
+	const char *helper = auth_helper_of(file, host, path);
+	const char *server = host;
+	int r;
+
+	if (helper)
+		return auth_helper_get(helper, host, ret, err);
+	r = auth_look_up(file, host, path, ret, err);
+	helper = json_get_str(file, "credsStore");
+	if (r < 0 || ret->user || ret->identity_token || !helper || !*helper)
+		return r;
+	if (str_eq(host, "docker.io"))
+		server = "https://index.docker.io/v1/";
+	return auth_helper_get(helper, server, ret, err);
+}
+
+/* Docker's old file is its "auths" alone. */
+static int look_in_old(const char *host, const char *path, struct cred *ret, struct err *err)
+{
+	auto_free char *name = conf_path_in("", ".", ".dockercfg"), *data = NULL;
+	auto_json *j = NULL;
+	auto_json *wrapped = NULL;
+	auto_fd fd = name ? open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+	size_t len;
+
+	if (fd < 0 || fd_read_file(fd, LIMIT_AUTH_FILE_BYTES, &data, &len) < 0 ||
+		json_parse(data, len, name, &j, NULL) < 0)
+		return 0;
+	wrapped = json_pack("{s:O}", "auths", j);
+	return wrapped ? auth_look_up(wrapped, host, path, ret, err) : 0;
 }
 
 /* Return: 0, also if the file is missing and may be. */
@@ -191,20 +256,8 @@ static int look_in(const char *file, bool must_exist, const char *host, const ch
 	explicit_bzero(data, len);
 	if (r < 0)
 		return r;
-	r = auth_look_up(j, host, path, ret, err);
+	r = ask_helper(j, host, path, ret, err);
 	return r < 0 ? err_wrap(err, r, "the credentials in '%s'", file) : 0;
-}
-
-/* DIR/NAME from a variable, or from HOME and a fallback below it; NULL if neither is set. */
-static char *file_in(const char *variable, const char *fallback, const char *name)
-{
-	const char *dir = getenv(variable), *home = getenv("HOME");
-
-	if (dir && *dir)
-		return str_format("%s/%s", dir, name);
-	if (!fallback || !home || !*home)
-		return NULL;
-	return str_format("%s/%s/%s", home, fallback, name);
 }
 
 int auth_find(
@@ -225,11 +278,11 @@ int auth_find(
 		return look_in(file, true, host, path, ret, err);
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		auto_free char *name =
-			file_in(places[i].variable, places[i].fallback, places[i].name);
+			conf_path_in(places[i].variable, places[i].fallback, places[i].name);
 		int r = name ? look_in(name, false, host, path, ret, err) : 0;
 
 		if (r < 0 || ret->user || ret->identity_token)
 			return r;
 	}
-	return 0;
+	return look_in_old(host, path, ret, err);
 }

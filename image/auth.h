@@ -5,8 +5,8 @@
  *
  * The first file that exists and knows the registry counts: the one that was asked for, or
  * $REGISTRY_AUTH_FILE, and no other then; else $XDG_RUNTIME_DIR/containers/auth.json,
- * $XDG_CONFIG_HOME/containers/auth.json, $DOCKER_CONFIG/config.json (~/.docker).  Credential
- * programs (credHelpers, credsStore) are not run.
+ * $XDG_CONFIG_HOME/containers/auth.json, $DOCKER_CONFIG/config.json (~/.docker), ~/.dockercfg.
+ * A file's credHelpers come before its own entries, its credsStore after them.
  * Spec: containers-auth.json(5).
  */
 
@@ -23,6 +23,9 @@ struct cred {
 
 void cred_done(struct cred *c);
 
+/** cred_copy() - 0 with @ret filled (cred_done() it), or -ENOMEM */
+int cred_copy(struct cred *ret, const struct cred *c);
+
 /**
  * auth_find() - credentials for a repository
  * @file: --authfile, or NULL
@@ -38,6 +41,10 @@ int auth_find(
 /** auth_look_up() - the same in one parsed file.  Pure. */
 int auth_look_up(
 	const json_t *file, const char *host, const char *path, struct cred *ret, struct err *err);
+
+/** auth_helper_of() - the program that a file's credHelpers names for a repository, borrowed, or NULL
+ */
+const char *auth_helper_of(const json_t *file, const char *host, const char *path);
 
 /** auth_basic() - the value of an Authorization header, owned by the caller; NULL: no memory */
 char *auth_basic(const char *user, const char *password);

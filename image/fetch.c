@@ -2,62 +2,41 @@
 /*
  * The layers of a pull (the contract is in the header)
  *
- * A job for each diff id; threads take the next one that waits.  The caller's thread sleeps on a
- * condition and draws the display, so display code needs no locks.
- *
- * Locking: crew->lock guards next, states, the first error, and n_running; jobs' byte counts are
- * atomic.
+ * A job for each diff id.
  */
 #include "image/fetch.h"
 
+#include "base/at.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "image/blob_source.h"
 #include "image/decode.h"
 #include "image/layers.h"
+#include "image/partial.h"
 
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 
-#define MAX_JOBS       16
 #define MAKING_POLL_MS 50
 
 struct job {
 	const struct descriptor *blob;
 	const struct idx_digest *diff_id;
 	uint32_t number; /* in the manifest, from 1 */
-	_Atomic uint64_t done; /* bytes of the blob */
-	enum pull_state state; /* crew->lock */
-	int lease; /* crew->lock; -1: none yet */
+	int lease; /* the job's thread's until all have ended; -1: none yet */
+	struct crew_job *shown;
 };
 
-struct crew {
+struct fetching {
 	const struct fetch *f;
 	struct job *jobs;
+	struct crew_job *shown;
 	uint32_t n_jobs;
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	uint32_t next; /* ->lock */
-	unsigned int n_running; /* ->lock; threads */
-	unsigned int n_changes; /* ->lock */
-	int failed; /* ->lock; the first error */
-	struct err err; /* ->lock; its text */
 };
 
-static void set_state(struct crew *c, struct job *j, enum pull_state state)
-{
-	pthread_mutex_lock(&c->lock);
-	j->state = state;
-	c->n_changes++;
-	pthread_cond_signal(&c->changed);
-	pthread_mutex_unlock(&c->lock);
-}
-
 /* Was the pull given up?  Waits for that at most @ms. */
-static bool is_cancelled(const struct crew *c, int ms)
+static bool is_cancelled(const struct fetching *c, int ms)
 {
 	struct pollfd p = { c->f->cancel_fd, POLLIN, 0 };
 
@@ -65,7 +44,7 @@ static bool is_cancelled(const struct crew *c, int ms)
 }
 
 /* A lease on the layer if the store has it, sound as far as a quick look tells; else -ENOENT. */
-static int lease_present(struct crew *c, const struct job *j)
+static int lease_present(struct fetching *c, const struct job *j)
 {
 	int fd = layer_lease(c->f->store, j->diff_id, NULL);
 	struct idx *x;
@@ -80,19 +59,35 @@ static int lease_present(struct crew *c, const struct job *j)
 	return fd;
 }
 
-/*
- * blob ─ check ─ unpack: one pass.  What came of an earlier attempt could be read here before the
- * origin's blob, if partial downloads are kept one day.
- */
-static int open_chain(struct crew *c, struct job *j, struct origin_line *line, struct source **ret,
-	struct source **ret_check, struct err *err)
+/* Is a file worth it that lets the download go on later, or becomes the blob that is kept? */
+static bool wants_partial(const struct fetching *c, const struct job *j)
+{
+	return c->f->opts->keep_blobs ||
+	       (!c->f->origin->is_local && j->blob->size >= PARTIAL_LEAST_BYTES);
+}
+
+/* blob ─ check: held bytes first, if there are any. */
+static int open_blob(struct fetching *c, struct job *j, struct origin_line *line, struct partial *p,
+	struct source **ret, struct err *err)
 {
 	struct origin *o = c->f->origin;
-	struct source *s, *check;
-	int r = o->ops->blob(o, line, j->blob, &s, err);
+	struct source *s;
+	int r = p ? partial_source(p, o, line, j->blob, &s, err)
+		  : o->ops->blob(o, line, j->blob, 0, &s, err);
 
-	if (r == 0)
-		r = source_check_new(&check, s, &j->blob->digest, j->blob->size, &j->done, err);
+	atomic_store_explicit(&j->shown->done, 0, memory_order_relaxed);
+	return r < 0 ? r
+		     : source_check_new(
+			       ret, s, &j->blob->digest, j->blob->size, &j->shown->done, err);
+}
+
+/* blob ─ check ─ unpack: one pass. */
+static int open_chain(struct fetching *c, struct job *j, struct origin_line *line,
+	struct partial *p, struct source **ret, struct source **ret_check, struct err *err)
+{
+	struct source *check;
+	int r = open_blob(c, j, line, p, &check, err);
+
 	if (r == 0)
 		r = source_decode_new(ret, check, j->blob->media.codec, err);
 	if (r == 0)
@@ -101,8 +96,8 @@ static int open_chain(struct crew *c, struct job *j, struct origin_line *line, s
 }
 
 /* layer.tar and layer.idx into a directory, and the diff id proved. */
-static int write_layer(
-	struct crew *c, struct job *j, struct origin_line *line, int dirfd, struct err *err)
+static int write_layer(struct fetching *c, struct job *j, struct origin_line *line,
+	struct partial *p, int dirfd, struct err *err)
 {
 	const struct layer_limits limits = { .alg = j->diff_id->alg };
 	char is[DIGEST_TEXT_BYTES], want[DIGEST_TEXT_BYTES];
@@ -110,7 +105,7 @@ static int write_layer(
 	struct source *check = NULL;
 	auto_source s = NULL;
 	struct err better = ERR_INIT;
-	int r = open_chain(c, j, line, &s, &check, err);
+	int r = open_chain(c, j, line, p, &s, &check, err);
 
 	if (r < 0)
 		return r;
@@ -131,42 +126,108 @@ static int write_layer(
 	return 0;
 }
 
-/* Download into the staging directory @name and publish.  Return: the lease. */
-static int download(
-	struct crew *c, struct job *j, struct origin_line *line, const char *name, struct err *err)
+/* An empty directory @name of the staging directory. */
+static int make_dir(struct fetching *c, const char *name, struct err *err)
 {
-	int stage = c->f->stage->dirfd, r;
-	auto_fd dirfd = -1;
+	int stage = c->f->stage->dirfd, fd;
 
+	(void)at_remove_tree(stage, name);
 	if (mkdirat(stage, name, 0700) < 0)
 		return err_set(err, -errno, "cannot make a directory in the store");
-	dirfd = openat(stage, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dirfd < 0)
-		return err_set(err, -errno, "cannot make a directory in the store");
-	r = write_layer(c, j, line, dirfd, err);
-	if (r < 0)
+	fd = openat(stage, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? err_set(err, -errno, "cannot make a directory in the store") : fd;
+}
+
+/* The layer's files; what an earlier try left wrong is no reason to fail. */
+static int download_with(struct fetching *c, struct job *j, struct origin_line *line,
+	struct partial *p, const char *name, struct err *err)
+{
+	for (;;) {
+		bool resumed = p && partial_held(p) > 0;
+		auto_fd dirfd = make_dir(c, name, err);
+		int r = dirfd < 0 ? dirfd : write_layer(c, j, line, p, dirfd, err);
+
+		if (r == -EBADMSG && p)
+			partial_drop(p);
+		if (r != -EBADMSG || !resumed)
+			return r;
+		log_debug("image", "layer number=%u: what was held is damaged", j->number);
+	}
+}
+
+/* Download into the staging directory @name and publish.  Return: the lease. */
+static int download(struct fetching *c, struct job *j, struct origin_line *line, const char *name,
+	struct err *err)
+{
+	struct partial *p = NULL;
+	int r;
+
+	if (wants_partial(c, j))
+		(void)partial_open(&p, c->f->store, j->blob);
+	r = download_with(c, j, line, p, name, err);
+	if (r == 0)
+		r = layer_publish(c->f->store, c->f->stage->dirfd, name, j->diff_id, err);
+	if (r >= 0)
+		partial_close(p, c->f->opts->keep_blobs ? PARTIAL_COMPLETE : PARTIAL_GOES);
+	else
+		partial_close(p, r == -EBADMSG ? PARTIAL_GOES : PARTIAL_STAYS);
+	return r;
+}
+
+/* The layer is there, but its blob is to be kept, too. */
+static int keep_blob(struct fetching *c, struct job *j, struct origin_line *line, struct err *err)
+{
+	struct partial *p = NULL;
+	auto_source check = NULL;
+	const uint8_t *data;
+	size_t len;
+	int r;
+
+	if (!c->f->opts->keep_blobs || partial_has_blob(c->f->store, j->blob))
+		return 0;
+	(void)partial_open(&p, c->f->store, j->blob);
+	if (!p)
+		return err_say(err, -EBUSY, "another process is downloading its blob");
+	r = open_blob(c, j, line, p, &check, err);
+	while (r >= 0 && (r = source_next(check, &data, &len, err)) > 0)
+		;
+	source_close(ptr_take(&check));
+	partial_close(p, r == -EBADMSG ? PARTIAL_GOES : PARTIAL_COMPLETE);
+	return r;
+}
+
+/* A layer of the store; @lease is consumed and returned. */
+static int present(struct fetching *c, struct crew *crew, uint32_t i, struct origin_line *line,
+	int lease, struct err *err)
+{
+	int r = keep_blob(c, &c->jobs[i], line, err);
+
+	if (r < 0) {
+		(void)close(lease);
 		return r;
-	return layer_publish(c->f->store, stage, name, j->diff_id, err);
+	}
+	crew_set_state(crew, i, PULL_PRESENT);
+	return lease;
 }
 
 /* Return: the lease on the layer, however it came. */
-static int bring(struct crew *c, struct job *j, struct origin_line *line, struct err *err)
+static int bring(struct fetching *c, struct crew *crew, uint32_t i, struct origin_line *line,
+	struct err *err)
 {
+	struct job *j = &c->jobs[i];
 	char name[STORE_DIR_NAME_BYTES];
 	int making, lease;
 
 	store_dir_name(j->diff_id, name);
 	for (;;) {
 		lease = lease_present(c, j);
-		if (lease >= 0) {
-			set_state(c, j, PULL_PRESENT);
-			return lease;
-		}
+		if (lease >= 0)
+			return present(c, crew, i, line, lease, err);
 		making = store_try_making(c->f->store, name, err);
 		if (making != -EAGAIN)
 			break;
-		if (j->state != PULL_SHARED)
-			set_state(c, j, PULL_SHARED);
+		if (j->shown->state != PULL_SHARED)
+			crew_set_state(crew, i, PULL_SHARED);
 		/* A lock's end cannot be polled for; the pull's end can. */
 		if (is_cancelled(c, MAKING_POLL_MS))
 			return err_say(err, -ECANCELED, "cancelled");
@@ -176,74 +237,50 @@ static int bring(struct crew *c, struct job *j, struct origin_line *line, struct
 	/* Somebody may have finished between the look and the lock. */
 	lease = lease_present(c, j);
 	if (lease < 0) {
-		set_state(c, j, PULL_RUNNING);
+		crew_set_state(crew, i, PULL_RUNNING);
 		lease = download(c, j, line, name, err);
 	}
 	store_made(c->f->store, name, making);
 	if (lease >= 0)
-		set_state(c, j, PULL_DONE);
+		crew_set_state(crew, i, PULL_DONE);
 	return lease;
 }
 
-static struct job *take_job(struct crew *c)
+static int work(void *ctx, struct crew *crew, uint32_t i, void *line, struct err *err)
 {
-	struct job *j = NULL;
-
-	pthread_mutex_lock(&c->lock);
-	if (!c->failed && c->next < c->n_jobs)
-		j = &c->jobs[c->next++];
-	pthread_mutex_unlock(&c->lock);
-	return j;
-}
-
-static void give_up(struct crew *c, int code, const struct err *err)
-{
-	pthread_mutex_lock(&c->lock);
-	if (!c->failed) {
-		c->failed = code;
-		c->err = *err;
-		(void)eventfd_write(c->f->cancel_fd, 1);
-	}
-	pthread_mutex_unlock(&c->lock);
-}
-
-static void *work(void *ctx)
-{
-	struct crew *c = ctx;
-	struct origin *o = c->f->origin;
-	struct origin_line *line = NULL;
-	struct err err = ERR_INIT;
-	int r = o->ops->line_new(o, &line, &err);
-	struct job *j;
+	struct fetching *c = ctx;
+	int r = bring(c, crew, i, line, err);
 
 	if (r < 0)
-		give_up(c, r, &err);
-	while (r >= 0 && (j = take_job(c))) {
-		r = bring(c, j, line, &err);
-		if (r < 0) {
-			err_wrap(&err, r, "layer %u of %u", j->number, c->f->manifest->n_layers);
-			give_up(c, r, &err);
-			break;
-		}
-		pthread_mutex_lock(&c->lock);
-		j->lease = r;
-		pthread_mutex_unlock(&c->lock);
-	}
-	o->ops->line_free(line);
-	pthread_mutex_lock(&c->lock);
-	c->n_running--;
-	pthread_cond_signal(&c->changed);
-	pthread_mutex_unlock(&c->lock);
-	return NULL;
+		return err_wrap(
+			err, r, "layer %u of %u", c->jobs[i].number, c->f->manifest->n_layers);
+	c->jobs[i].lease = r;
+	return 0;
+}
+
+static int line_new(void *ctx, void **ret, struct err *err)
+{
+	struct origin *o = ((struct fetching *)ctx)->f->origin;
+	struct origin_line *l = NULL;
+	int r = o->ops->line_new(o, &l, err);
+
+	*ret = l;
+	return r;
+}
+
+static void line_free(void *ctx, void *line)
+{
+	((struct fetching *)ctx)->f->origin->ops->line_free(line);
 }
 
 /* Layers that occur twice are one job. */
-static int make_jobs(struct crew *c, struct err *err)
+static int make_jobs(struct fetching *c, struct err *err)
 {
 	const struct manifest *m = c->f->manifest;
 
 	c->jobs = calloc(m->n_layers + 1, sizeof(*c->jobs));
-	if (!c->jobs)
+	c->shown = calloc(m->n_layers + 1, sizeof(*c->shown));
+	if (!c->jobs || !c->shown)
 		return err_set(err, -ENOMEM, "cannot pull %u layers", m->n_layers);
 	for (uint32_t i = 0; i < m->n_layers; i++) {
 		const struct idx_digest *diff_id = &c->f->config->diff_ids[i];
@@ -254,90 +291,19 @@ static int make_jobs(struct crew *c, struct err *err)
 			seen = digest_eq(c->jobs[k].diff_id, diff_id);
 		if (seen)
 			continue;
-		j->blob = &m->layers[i];
-		j->diff_id = diff_id;
-		j->number = i + 1;
-		j->lease = -1;
+		*j = (struct job){ &m->layers[i], diff_id, i + 1, -1, &c->shown[c->n_jobs] };
+		j->shown->digest = j->blob->digest;
+		j->shown->size = j->blob->size;
 		c->n_jobs++;
 	}
 	return 0;
 }
 
-/* Called with crew->lock held, which the display does not need to know. */
-static void show(struct crew *c, struct pull_layer *layers)
-{
-	struct pull_status st = { c->f->name, layers, c->n_jobs };
-
-	for (uint32_t i = 0; i < c->n_jobs; i++) {
-		struct job *j = &c->jobs[i];
-
-		layers[i] = (struct pull_layer){ j->blob->digest, j->blob->size,
-			atomic_load_explicit(&j->done, memory_order_relaxed), j->state };
-	}
-	pthread_mutex_unlock(&c->lock);
-	c->f->opts->progress(c->f->opts->ctx, &st);
-	pthread_mutex_lock(&c->lock);
-}
-
-/* Until every thread has ended; draw now and then. */
-static void watch(struct crew *c, struct pull_layer *layers)
-{
-	const struct pull_options *opts = c->f->opts;
-	unsigned int seen = 0;
-
-	pthread_mutex_lock(&c->lock);
-	for (;;) {
-		bool ended = c->n_running == 0;
-		struct timespec ts;
-
-		if (opts->progress && (opts->tick_ms || c->n_changes != seen)) {
-			seen = c->n_changes;
-			show(c, layers);
-		}
-		if (ended)
-			break;
-		if (c->n_running == 0 || (!opts->tick_ms && c->n_changes != seen))
-			continue;
-		if (!opts->tick_ms) {
-			pthread_cond_wait(&c->changed, &c->lock);
-			continue;
-		}
-		clock_gettime(CLOCK_MONOTONIC, &ts);
-		ts.tv_nsec += (long)opts->tick_ms * 1000000;
-		ts.tv_sec += ts.tv_nsec / 1000000000;
-		ts.tv_nsec %= 1000000000;
-		(void)pthread_cond_timedwait(&c->changed, &c->lock, &ts);
-	}
-	pthread_mutex_unlock(&c->lock);
-}
-
-/* Return: 0 if at least one thread runs. */
-static int run_threads(struct crew *c, struct pull_layer *layers, struct err *err)
-{
-	unsigned int want = c->f->opts->jobs ? c->f->opts->jobs : PULL_JOBS, n = 0;
-	pthread_t threads[MAX_JOBS];
-
-	if (want > MAX_JOBS)
-		want = MAX_JOBS;
-	if (want > c->n_jobs)
-		want = c->n_jobs;
-	pthread_mutex_lock(&c->lock);
-	while (n < want && pthread_create(&threads[n], NULL, work, c) == 0)
-		n++;
-	c->n_running = n;
-	pthread_mutex_unlock(&c->lock);
-	if (n == 0 && want > 0)
-		return err_say(err, -EAGAIN, "cannot start a thread");
-	watch(c, layers);
-	for (unsigned int i = 0; i < n; i++)
-		(void)pthread_join(threads[i], NULL);
-	return 0;
-}
-
 /* Leases into an array of fds, or away. */
-static int finish(struct crew *c, int **ret_leases, uint32_t *ret_n, struct err *err)
+static int finish(
+	struct fetching *c, int failed, int **ret_leases, uint32_t *ret_n, struct err *err)
 {
-	int *leases = c->failed ? NULL : calloc(c->n_jobs + 1, sizeof(*leases));
+	int *leases = failed ? NULL : calloc(c->n_jobs + 1, sizeof(*leases));
 
 	for (uint32_t i = 0; i < c->n_jobs; i++) {
 		if (leases)
@@ -345,11 +311,8 @@ static int finish(struct crew *c, int **ret_leases, uint32_t *ret_n, struct err 
 		else if (c->jobs[i].lease >= 0)
 			(void)close(c->jobs[i].lease);
 	}
-	if (c->failed) {
-		if (err)
-			*err = c->err;
-		return c->failed;
-	}
+	if (failed)
+		return failed;
 	if (!leases)
 		return err_set(err, -ENOMEM, "cannot pull %u layers", c->n_jobs);
 	*ret_leases = leases;
@@ -359,26 +322,24 @@ static int finish(struct crew *c, int **ret_leases, uint32_t *ret_n, struct err 
 
 int fetch_layers(const struct fetch *f, int **ret_leases, uint32_t *ret_n, struct err *err)
 {
-	auto_free struct pull_layer *layers = NULL;
-	struct crew c = { .f = f, .lock = PTHREAD_MUTEX_INITIALIZER };
-	pthread_condattr_t attr;
+	struct fetching c = { .f = f };
+	struct crew_task task = { .n_threads = f->opts->jobs ? f->opts->jobs : PULL_JOBS,
+		.name = f->name,
+		.doing = f->origin->is_local ? "reading" : "downloading",
+		.view = &f->opts->view,
+		.cancel_fd = f->cancel_fd,
+		.line_new = line_new,
+		.line_free = line_free,
+		.work = work,
+		.ctx = &c };
 	int r = make_jobs(&c, err);
 
-	if (r < 0)
-		return r;
-	layers = calloc(c.n_jobs + 1, sizeof(*layers));
-	if (!layers) {
-		free(c.jobs);
-		return err_set(err, -ENOMEM, "cannot pull %u layers", c.n_jobs);
+	if (r == 0) {
+		task.jobs = c.shown;
+		task.n_jobs = c.n_jobs;
+		r = finish(&c, crew_run(&task, err), ret_leases, ret_n, err);
 	}
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&c.changed, &attr);
-	r = run_threads(&c, layers, err);
-	if (r == 0)
-		r = finish(&c, ret_leases, ret_n, err);
-	pthread_cond_destroy(&c.changed);
-	pthread_condattr_destroy(&attr);
 	free(c.jobs);
+	free(c.shown);
 	return r;
 }

@@ -41,6 +41,21 @@ static int need_blob(struct needed *n, const struct idx_digest *d)
 	return strv_addf(&n->paths, "blobs/%s/%s", digest_alg_name(d), digest_hex(text));
 }
 
+/* Layers as they came, where they were kept. */
+static int need_kept(struct img_store *s, struct needed *n, const struct idx_digest *manifest)
+{
+	auto_free char *data = NULL;
+	auto_manifest m = { 0 };
+	size_t len;
+	int r = store_read_blob(s, manifest, &data, &len, NULL);
+
+	if (r == 0)
+		r = manifest_parse(data, len, &m, NULL);
+	for (uint32_t i = 0; r == 0 && i < m.n_layers; i++)
+		r = need_blob(n, &m.layers[i].digest);
+	return r == -ENOMEM ? r : 0;
+}
+
 static int need_image(struct img_store *s, struct needed *n, const struct descriptor *d)
 {
 	char name[STORE_DIR_NAME_BYTES];
@@ -60,6 +75,8 @@ static int need_image(struct img_store *s, struct needed *n, const struct descri
 	}
 	store_dir_name(&img.chain_id, name);
 	r = need_blob(n, &img.config_digest);
+	if (r == 0)
+		r = need_kept(s, n, &d->digest);
 	if (r == 0)
 		r = strv_addf(&n->paths, "images/%s.idx", name);
 	for (uint32_t i = 0; r == 0 && i < img.n_layers; i++) {

@@ -19,6 +19,7 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <dlfcn.h>
+#include <stddef.h>
 #include <strings.h>
 #include <sys/socket.h>
 
@@ -116,13 +117,29 @@ static void copy_value(char *ret, size_t room, const char *value, size_t len)
 	ret[len] = '\0';
 }
 
+/* Headers that are kept as text. */
+#define FIELD(name, member)                                                                        \
+	{                                                                                          \
+		name, offsetof(struct http_response, member),                                      \
+			sizeof(((struct http_response *)0)->member)                                \
+	}
+static const struct {
+	const char *name;
+	size_t offset, room;
+} fields[] = {
+	FIELD("content-type", content_type),
+	FIELD("retry-after", retry_after),
+	FIELD("content-range", content_range),
+	FIELD("range", range),
+};
+
 static void read_header(struct http_response *resp, const char *line, size_t len)
 {
 	const char *colon = memchr(line, ':', len);
 	size_t name_len, n;
 	const char *value;
 	char text[8192];
-	uint64_t length;
+	uint64_t number;
 
 	if (!colon)
 		return;
@@ -134,20 +151,18 @@ static void read_header(struct http_response *resp, const char *line, size_t len
 	while (n && strchr(" \t\r\n", value[n - 1]))
 		n--;
 #define IS(name) (name_len == strlen(name) && strncasecmp(line, name, name_len) == 0)
-	if (IS("content-type"))
-		copy_value(resp->content_type, sizeof(resp->content_type), value, n);
-	else if (IS("retry-after"))
-		copy_value(resp->retry_after, sizeof(resp->retry_after), value, n);
-	else if (IS("content-range"))
-		copy_value(resp->content_range, sizeof(resp->content_range), value, n);
-	else if (IS("content-length")) {
-		copy_value(text, sizeof(text), value, n);
-		if (str_to_u64(text, INT64_MAX, &length) == 0)
-			resp->content_length = (int64_t)length;
-	} else if (IS("www-authenticate")) {
-		copy_value(text, sizeof(text), value, n);
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		if (IS(fields[i].name))
+			copy_value((char *)resp + fields[i].offset, fields[i].room, value, n);
+	copy_value(text, sizeof(text), value, n);
+	if (IS("content-length") && str_to_u64(text, INT64_MAX, &number) == 0)
+		resp->content_length = (int64_t)number;
+	else if (IS("oci-chunk-min-length") && str_to_u64(text, INT64_MAX, &number) == 0)
+		resp->chunk_min = number;
+	else if (IS("www-authenticate"))
 		challenge_parse(text, &resp->challenge);
-	}
+	else if (IS("location") && n < sizeof(resp->location))
+		copy_value(resp->location, sizeof(resp->location), value, n);
 #undef IS
 }
 
@@ -426,7 +441,8 @@ bool http_is_transient(const struct http *h)
 
 static int add_header(struct http *h, const char *name, const char *value)
 {
-	auto_free char *line = str_format("%s: %s", name, value);
+	/* libcurl takes "NAME:" as the wish to leave its own header out. */
+	auto_free char *line = str_format(*value ? "%s: %s" : "%s:", name, value);
 	struct curl_slist *longer = line ? h->lib->slist_append(h->headers, line) : NULL;
 
 	if (!longer)
@@ -447,10 +463,36 @@ static int add_headers(struct http *h, const struct http_request *req, bool with
 	snprintf(range, sizeof(range), "bytes=%llu-", (unsigned long long)req->from);
 	if (r == 0 && req->from > 0)
 		r = add_header(h, "Range", range);
+	if (r == 0 && req->content_type)
+		r = add_header(h, "Content-Type", req->content_type);
+	if (r == 0 && req->content_range)
+		r = add_header(h, "Content-Range", req->content_range);
+	/* No waiting for a leave to send. */
+	if (r == 0 && req->body)
+		r = add_header(h, "Expect", "");
 	return r;
 }
 
 #define SET(opt, value) (void)h->lib->easy_setopt(h->easy, opt, value)
+
+static bool is_insecure(const struct http_request *req)
+{
+	return req->trust && req->trust->insecure;
+}
+
+/* What certs.d says about the home; the system's own CAs still count, by their directory. */
+static void set_trust(struct http *h, const struct http_trust *t)
+{
+	if (t->ca_pem) {
+		struct curl_blob ca = { t->ca_pem, strlen(t->ca_pem), CURL_BLOB_COPY };
+
+		SET(CURLOPT_CAINFO_BLOB, &ca);
+	}
+	if (t->cert_path && t->key_path) {
+		SET(CURLOPT_SSLCERT, t->cert_path);
+		SET(CURLOPT_SSLKEY, t->key_path);
+	}
+}
 
 static void set_options(struct http *h, const struct http_request *req, const char *url)
 {
@@ -469,7 +511,7 @@ static void set_options(struct http *h, const struct http_request *req, const ch
 	SET(CURLOPT_BUFFERSIZE, 512L << 10);
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	SET(CURLOPT_CONNECTTIMEOUT, timeout);
-	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
+	SET(CURLOPT_LOW_SPEED_LIMIT, (long)HTTP_LEAST_SPEED);
 	SET(CURLOPT_LOW_SPEED_TIME, timeout);
 	SET(CURLOPT_HEADERFUNCTION, on_header);
 	SET(CURLOPT_HEADERDATA, h);
@@ -481,12 +523,22 @@ static void set_options(struct http *h, const struct http_request *req, const ch
 		SET(CURLOPT_CAINFO, getenv("SSL_CERT_FILE"));
 	if (env_is_set("SSL_CERT_DIR"))
 		SET(CURLOPT_CAPATH, getenv("SSL_CERT_DIR"));
-	if (h->opts.skip_verify) {
+	if (is_insecure(req)) {
 		SET(CURLOPT_SSL_VERIFYPEER, 0L);
 		SET(CURLOPT_SSL_VERIFYHOST, 0L);
 	}
+	if (req->trust && url_same_origin(&h->now, req->home))
+		set_trust(h, req->trust);
 	if (req->form)
 		SET(CURLOPT_COPYPOSTFIELDS, req->form);
+	if (req->body) {
+		SET(CURLOPT_POSTFIELDS, req->body);
+		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body_len);
+	}
+	if (req->method && str_eq(req->method, "HEAD"))
+		SET(CURLOPT_NOBODY, 1L);
+	else if (req->method)
+		SET(CURLOPT_CUSTOMREQUEST, req->method);
 }
 
 /* One hop: send, and read the head of the answer. */
@@ -545,7 +597,7 @@ static void drain(struct http *h)
 }
 
 /* Where a redirect leads, if it may be followed. */
-static int next_hop(struct http *h, char **url, struct err *err)
+static int next_hop(struct http *h, char **url, bool plain_allowed, struct err *err)
 {
 	struct url from = h->now, to;
 	char *location = NULL;
@@ -555,7 +607,7 @@ static int next_hop(struct http *h, char **url, struct err *err)
 		return err_say(err, -EBADMSG, "a redirect has no location");
 	if (url_parse(location, &to) < 0)
 		return err_say(err, -EACCES, "a redirect to '%.200s' is not followed", location);
-	if (!url_may_follow(&from, &to, h->opts.plain_allowed))
+	if (!url_may_follow(&from, &to, plain_allowed))
 		return err_say(err, -EACCES,
 			"a redirect to 'http://%s' is not followed: others could read along",
 			to.host);
@@ -592,13 +644,14 @@ int http_open(struct http *h, const struct http_request *req, struct http_respon
 			return r;
 		}
 		resp->redirected = !same;
-		/* A form holds a secret: it goes where it was meant to go, or nowhere. */
-		if (!is_redirect(resp->status) || req->form) {
+		/* A body may hold a secret: it goes where it was meant to go, or nowhere. */
+		if (!is_redirect(resp->status) || req->form ||
+			(req->method && !str_eq(req->method, "HEAD"))) {
 			*ret = &h->source;
 			return 0;
 		}
 		drain(h);
-		r = next_hop(h, &url, err);
+		r = next_hop(h, &url, is_insecure(req), err);
 		if (r < 0) {
 			end_transfer(h);
 			return r;

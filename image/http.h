@@ -31,12 +31,11 @@ int http_lib_open(struct http_lib **ret, struct err *err);
 void http_lib_close(struct http_lib *lib);
 
 struct http_options {
-	bool skip_verify; /* accept any certificate */
-	bool plain_allowed; /* plain http also beyond loopback */
-	unsigned int timeout_s; /* to connect, and without a byte; 0: HTTP_TIMEOUT_S */
+	unsigned int timeout_s; /* to connect, and below HTTP_LEAST_SPEED; 0: HTTP_TIMEOUT_S */
 	int cancel_fd; /* readable: every request ends with -ECANCELED; -1: none */
 };
-#define HTTP_TIMEOUT_S 30
+#define HTTP_TIMEOUT_S	 30
+#define HTTP_LEAST_SPEED 100 /* bytes a second */
 
 /* A connection kept alive, for one thread and one request at a time. */
 struct http;
@@ -45,6 +44,7 @@ int http_new(
 void http_free(struct http *h);
 
 struct http_request {
+	const char *method; /* NULL: GET, or POST if there is a form */
 	const char *url;
 	const struct url *home; /* whom we set out to talk to; other hosts are trusted less */
 	const char *accept; /* NULL: anything */
@@ -52,6 +52,18 @@ struct http_request {
 				      can read */
 	const char *form; /* body of a POST, or NULL for a GET */
 	uint64_t from; /* > 0: ask for the bytes from here on */
+	const void *body; /* with @method, borrowed until the answer's head is there; or NULL */
+	size_t body_len;
+	const char *content_type; /* of @body, or NULL */
+	const char *content_range; /* of @body, or NULL */
+	const struct http_trust *trust; /* of @home, borrowed; NULL: the system's */
+};
+
+/* Whom to believe to be the home, and how to prove ourselves to it. */
+struct http_trust {
+	bool insecure; /* any certificate, and plain http also beyond loopback */
+	char *ca_pem; /* more certificates of CAs, one text; or NULL */
+	char *cert_path, *key_path; /* the client's own, or NULL */
 };
 
 struct http_response {
@@ -62,12 +74,16 @@ struct http_response {
 	char content_type[256];
 	char retry_after[64];
 	char content_range[128];
+	char range[64]; /* of an upload: what the server has */
+	char location[2048]; /* "" if there is none, or too long a one */
+	uint64_t chunk_min; /* bytes that a part of an upload must have, 0: not said */
 	struct challenge challenge;
 	int64_t content_length; /* -1: not said */
 };
 
 /**
  * http_open() - send a request, read the head of the answer
+ * Only GET and HEAD follow redirects; what holds a body goes where it was meant to go, or nowhere.
  * @resp: filled, also on failure as far as its comments say
  * @ret:  the body, owned by the caller; closed before the next request and before http_free()
  *

@@ -1,20 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Reader of OCI layout directories: oci-layout, index.json, blobs/
+ * Reader of OCI layouts: oci-layout, index.json, blobs/, in a directory or a tar
  *
- * The directory may be anybody's: files are opened beneath it, a blob that is a symlink or a FIFO
- * is an error and no hang. Spec: OCI image-spec, image-layout.md.
+ * Spec: OCI image-spec, image-layout.md.
  */
 
+#include "image/files.h"
 #include "image/origin.h"
+#include "image/place.h"
 
 /**
- * layout_open() - an origin for PATH[:REF]
- * @text: behind "oci:".  REF is compared with the entries' ref.name, or names a manifest by digest.
- *        Without it the layout must have one entry only.
+ * layout_open_take_files() - an origin for PATH[:REF]
+ * @files: consumed, also on failure
+ * @p:     its REF is compared with the entries' ref.name, or names a manifest by digest.  Without it
+ *         the layout must have one entry only.
  *
  * Names: REF if it is a full name, localhost/REF if it is a short one ("alpine:3"), and
  * localhost/BASENAME:REF if it is a tag.
  */
-int layout_open(struct origin **ret, const char *text, struct err *err);
+int layout_open_take_files(
+	struct origin **ret, struct files *files, const struct place *p, struct err *err);
+
+/** layout_list() - the entries of index.json; 0 with @ret filled (index_done() it) */
+int layout_list(struct files *f, struct index *ret, struct err *err);
+
+/** layout_blob_name() - "blobs/sha256/HEX", owned by the caller; NULL if out of memory */
+char *layout_blob_name(const struct idx_digest *digest);

@@ -318,7 +318,7 @@ static int check_image(const struct manifest *m, struct err *err)
 	return 0;
 }
 
-int manifest_parse(const char *data, size_t len, struct manifest *ret, struct err *err)
+int manifest_parse_blobs(const char *data, size_t len, struct manifest *ret, struct err *err)
 {
 	auto_json *j = NULL;
 	auto_manifest m = { 0 };
@@ -336,7 +336,18 @@ int manifest_parse(const char *data, size_t len, struct manifest *ret, struct er
 		r = err_set(err, -ENOMEM, "cannot read it");
 	if (r < 0)
 		return err_wrap(err, r, "the manifest");
-	r = check_image(&m, err);
+	*ret = m;
+	memset(&m, 0, sizeof(m));
+	return 0;
+}
+
+int manifest_parse(const char *data, size_t len, struct manifest *ret, struct err *err)
+{
+	auto_manifest m = { 0 };
+	int r = manifest_parse_blobs(data, len, &m, err);
+
+	if (r == 0)
+		r = check_image(&m, err);
 	if (r < 0)
 		return r;
 	*ret = m;

@@ -62,6 +62,8 @@ void index_done(struct index *x);
 
 /** manifest_parse() - of an image; 0 with @ret filled (manifest_done() it), -EBADMSG, -ENOMEM */
 int manifest_parse(const char *data, size_t len, struct manifest *ret, struct err *err);
+/** manifest_parse_blobs() - the same of any manifest, also an artifact's: only for copying it */
+int manifest_parse_blobs(const char *data, size_t len, struct manifest *ret, struct err *err);
 void manifest_done(struct manifest *m);
 
 /**

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Where an image is pulled from: a registry or an OCI layout directory
+ * Where an image is read from: a registry, a layout, an archive, or the store
  *
  * An origin is shared by the threads of a pull; each thread talks to it through a line of its own,
  * which keeps a connection alive.
@@ -28,9 +28,9 @@ struct origin_ops {
 	/* The manifest or index of a descriptor, checked. */
 	int (*manifest)(struct origin *o, struct origin_line *l, const struct descriptor *d,
 		struct document *ret, struct err *err);
-	/* The bytes of a blob from its start, not checked yet. */
+	/* The bytes of a blob from @from on (0 unless the origin is remote), not checked yet. */
 	int (*blob)(struct origin *o, struct origin_line *l, const struct descriptor *d,
-		struct source **ret, struct err *err);
+		uint64_t from, struct source **ret, struct err *err);
 	int (*line_new)(struct origin *o, struct origin_line **ret, struct err *err);
 	void (*line_free)(struct origin_line *l);
 	void (*close)(struct origin *o);
@@ -38,10 +38,31 @@ struct origin_ops {
 
 struct origin {
 	const struct origin_ops *ops;
+	bool is_local; /* files of this machine */
 	char *name; /* what the image is called unless the person says otherwise; owned */
 };
 
 void document_done(struct document *d);
+
+/**
+ * document_read_take() - a manifest from its bytes, checked against @d
+ * @raw: consumed, also on failure
+ */
+int document_read_take(
+	struct source *raw, const struct descriptor *d, struct document *ret, struct err *err);
+
+/** document_of_take() - a document of bytes that need no check; @data is consumed, also on failure */
+int document_of_take(char *data, size_t len, struct document *ret, struct err *err);
+
+/**
+ * document_type() - the media type of a document: its own, else the declared one, else OCI's
+ * Return: owned by the caller; NULL if out of memory.
+ */
+char *document_type(const struct document *d);
+
+/* For origins that are files: they need no connection. */
+int origin_no_line_new(struct origin *o, struct origin_line **ret, struct err *err);
+void origin_no_line_free(struct origin_line *l);
 
 static inline void cleanup_document(struct document *d)
 {

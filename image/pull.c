@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pull: from a registry or a layout into the store (the contract is in the header). */
+/* Pull: an image into the store (the contract is in the header). */
 #include "image/pull.h"
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "image/blob_source.h"
+#include "image/copy.h"
 #include "image/fetch.h"
-#include "image/layout.h"
 #include "image/names.h"
+#include "image/partial.h"
+#include "image/policy.h"
 #include "image/ref.h"
+#include "image/transport.h"
 
 #include <sys/eventfd.h>
-
-#define LIMIT_INDEX_DEPTH 8 /* indexes within indexes */
 
 struct pull {
 	struct img_store *store;
@@ -58,16 +59,18 @@ static inline void cleanup_pull(struct pull *p)
 
 static int open_origin(struct pull *p, const char *source, struct err *err)
 {
+	auto_place place = { 0 };
 	int r;
 
 	p->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (p->cancel_fd < 0)
 		return err_set(err, -errno, "cannot start a pull");
-	p->opts.registry.http.cancel_fd = p->cancel_fd;
-	if (str_starts(source, "oci:"))
-		r = layout_open(&p->origin, source + strlen("oci:"), err);
-	else
-		r = registry_open(&p->origin, source, &p->opts.registry, err);
+	p->opts.transport.registry.http.cancel_fd = p->cancel_fd;
+	r = place_parse(source, &place, err);
+	if (r == 0)
+		r = transport_origin(&p->origin, &place, &p->opts.transport, err);
+	if (r == 0)
+		r = policy_check(&place, p->origin->name, err);
 	return r < 0 ? r : p->origin->ops->line_new(p->origin, &p->line, err);
 }
 
@@ -83,33 +86,10 @@ static int choose_name(struct pull *p, struct err *err)
 /* Follow indexes down to a manifest. */
 static int find_manifest(struct pull *p, struct err *err)
 {
-	struct origin *o = p->origin;
-	int r = o->ops->top(o, p->line, &p->doc, err);
+	int r = p->origin->ops->top(p->origin, p->line, &p->doc, err);
 
 	p->source_digest = p->doc.digest;
-	for (int depth = 0; r == 0; depth++) {
-		auto_document next = { 0 };
-		auto_index x = { 0 };
-		const struct descriptor *d;
-
-		r = manifest_kind(p->doc.data, p->doc.len, p->doc.media_type, err);
-		if (r < 0 || r == MEDIA_MANIFEST)
-			return r < 0 ? r : 0;
-		if (depth >= LIMIT_INDEX_DEPTH)
-			return err_say(err, -EBADMSG, "indexes are nested more than %d deep",
-				LIMIT_INDEX_DEPTH);
-		r = index_parse(p->doc.data, p->doc.len, &x, err);
-		if (r == 0)
-			r = index_choose(&x, &p->opts.platform, &d, err);
-		if (r == 0)
-			r = o->ops->manifest(o, p->line, d, &next, err);
-		if (r == 0) {
-			document_done(&p->doc);
-			p->doc = next;
-			memset(&next, 0, sizeof(next));
-		}
-	}
-	return r;
+	return r < 0 ? r : copy_choose(p->origin, p->line, &p->opts.platform, &p->doc, err);
 }
 
 static int get_config(struct pull *p, struct err *err)
@@ -117,7 +97,7 @@ static int get_config(struct pull *p, struct err *err)
 	const struct descriptor *d = &p->manifest.config;
 	auto_source checked = NULL;
 	struct source *raw;
-	int r = p->origin->ops->blob(p->origin, p->line, d, &raw, err);
+	int r = p->origin->ops->blob(p->origin, p->line, d, 0, &raw, err);
 
 	if (r == 0)
 		r = source_check_new(&checked, raw, &d->digest, d->size, NULL, err);
@@ -141,14 +121,14 @@ static void note_platform(struct pull *p)
 	char is[PLATFORM_TEXT_BYTES], want[PLATFORM_TEXT_BYTES];
 	auto_free char *text = NULL;
 
-	if (!p->opts.note || !p->config.platform.os[0] ||
+	if (!p->opts.view.note || !p->config.platform.os[0] ||
 		platform_rank(&p->opts.platform, &p->config.platform) > 0)
 		return;
 	platform_text(&p->config.platform, is);
 	platform_text(&p->opts.platform, want);
 	text = str_format("the image is for %s, not for %s", is, want);
 	if (text)
-		p->opts.note(p->opts.ctx, text);
+		p->opts.view.note(p->opts.view.ctx, text);
 }
 
 /* By the document, by who sent it, or the one that may leave it out. */
@@ -182,6 +162,8 @@ static int commit(struct pull *p, struct err *err)
 	if (r == 0)
 		r = store_put_blob(
 			p->store, &p->manifest.config.digest, p->config_data, p->config_len, err);
+	for (uint32_t i = 0; r == 0 && p->opts.keep_blobs && i < p->manifest.n_layers; i++)
+		r = partial_publish(p->store, &p->manifest.layers[i], err);
 	if (r == 0)
 		r = store_put_blob(p->store, &p->doc.digest, p->doc.data, p->doc.len, err);
 	if (r < 0)
@@ -200,6 +182,7 @@ static int fetch(struct pull *p, struct stage *stage, struct err *err)
 	/* A lease a layer, and some more. */
 	if (p->manifest.n_layers > 200)
 		(void)fd_raise_limit();
+	partial_sweep(p->store);
 	return fetch_layers(&f, &p->leases, &p->n_leases, err);
 }
 
@@ -217,8 +200,8 @@ int img_pull(struct img_store *s, const char *source, const struct pull_options 
 		r = choose_name(&p, err);
 	if (r < 0)
 		return r;
-	if (p.opts.begin)
-		p.opts.begin(p.opts.ctx, p.name);
+	if (p.opts.view.begin)
+		p.opts.view.begin(p.opts.view.ctx, p.name);
 	r = find_manifest(&p, err);
 	if (r == 0)
 		r = manifest_parse(p.doc.data, p.doc.len, &p.manifest, err);

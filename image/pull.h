@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Pull: from a registry or a layout into the store
+ * Pull: from a registry, a layout or an archive into the store
  *
  *      reference ─▶ index … ─▶ manifest ─▶ config      one after the other, each checked
  *                                 └▶ layers            a thread each, at most `jobs` at once:
@@ -13,42 +13,18 @@
  * waited for.
  */
 
+#include "image/crew.h"
 #include "image/platform.h"
-#include "image/registry.h"
 #include "image/store.h"
-
-enum pull_state {
-	PULL_WAITING, /* for a thread */
-	PULL_SHARED, /* another process has it in hand */
-	PULL_RUNNING,
-	PULL_PRESENT, /* was in the store */
-	PULL_DONE,
-};
-
-struct pull_layer {
-	struct idx_digest digest; /* of the blob */
-	uint64_t size; /* of the blob */
-	uint64_t done; /* bytes of it that came */
-	enum pull_state state;
-};
-
-/* What a display shows; a snapshot, valid during the call. */
-struct pull_status {
-	const char *name; /* full name of the image */
-	const struct pull_layer *layers; /* one for each that is different */
-	uint32_t n_layers;
-};
+#include "image/transport.h"
 
 struct pull_options {
-	struct registry_options registry;
+	struct transport_options transport;
 	struct platform platform; /* os "": this machine's */
 	const char *name; /* to be stored as; NULL: as the origin says */
+	bool keep_blobs; /* keep layers also as they came */
 	unsigned int jobs; /* layers at once; 0: PULL_JOBS */
-	unsigned int tick_ms; /* how often @progress is called while layers come; 0: on changes */
-	void (*begin)(void *ctx, const char *name); /* the name is known, nothing was asked yet */
-	void (*progress)(void *ctx, const struct pull_status *st); /* calling thread only */
-	void (*note)(void *ctx, const char *text); /* something the person should know */
-	void *ctx;
+	struct view view;
 };
 #define PULL_JOBS 4
 
@@ -60,7 +36,7 @@ struct pull_result {
 
 /**
  * img_pull() - make an image part of the store
- * @source: "oci:PATH[:REF]", or a name as of ref_parse(), "docker://" allowed
+ * @source: as of place_parse()
  * @ret:    free ret->name
  *
  * Return: 0; -ENOENT there is none; -EACCES not allowed; -EBADMSG what came is not what was

@@ -11,9 +11,8 @@
 
 static int hint_login(const struct token_context *ctx, struct err *err)
 {
-	return err_hint(err, -EACCES,
-		"check the name, or log in with 'podman login %s' or 'docker login %s'", ctx->host,
-		ctx->host);
+	return err_hint(
+		err, -EACCES, "check the name, or log in with 'lamina login %s'", ctx->host);
 }
 
 static int answer_basic(
@@ -37,10 +36,18 @@ static int check_realm(
 {
 	if (url_parse(realm, ret) < 0)
 		return err_say(err, -EACCES, "the token server '%.200s' is not a URL", realm);
-	if (!url_may_follow(ctx->registry, ret, ctx->plain_allowed))
+	if (!url_may_follow(ctx->registry, ret, ctx->trust->insecure))
 		return err_say(err, -EACCES,
 			"the token server 'http://%s' is not asked without TLS", ret->host);
 	return 0;
+}
+
+/* The registry's credentials. */
+static int get_cred(const struct token_context *ctx, struct cred *ret, struct err *err)
+{
+	if (!ctx->cred)
+		return auth_find(ctx->auth_file, ctx->host, ctx->path, ret, err);
+	return cred_copy(ret, ctx->cred) < 0 ? err_set(err, -ENOMEM, "cannot log in") : 0;
 }
 
 /* The credentials that this realm may see: user NULL if there are none. */
@@ -48,7 +55,7 @@ static int choose_cred(const struct token_context *ctx, const struct url *realm,
 	bool *withheld, struct err *err)
 {
 	auto_cred own = { 0 };
-	int r = auth_find(ctx->auth_file, ctx->host, ctx->path, ret, err);
+	int r = get_cred(ctx, ret, err);
 
 	*withheld = false;
 	if (r < 0 || (!ret->user && !ret->identity_token) ||
@@ -66,32 +73,50 @@ static int choose_cred(const struct token_context *ctx, const struct url *realm,
 	return r;
 }
 
+/* "&scope=repository:PATH:ACTIONS…": what we need, whatever the challenge proposes. */
+static int add_scopes(struct buf *b, const struct token_context *ctx)
+{
+	auto_free char *path = ctx->path ? url_escape(ctx->path) : NULL;
+	auto_free char *actions = url_escape(ctx->actions);
+	auto_free char *from = ctx->mount_from ? url_escape(ctx->mount_from) : NULL;
+	int r = 0;
+
+	if ((ctx->path && !path) || !actions || (ctx->mount_from && !from))
+		return -ENOMEM;
+	if (path)
+		r = buf_printf(b, "&scope=repository%%3A%s%%3A%s", path, actions);
+	if (r == 0 && from)
+		r = buf_printf(b, "&scope=repository%%3A%s%%3Apull", from);
+	return r;
+}
+
 /* REALM?service=…&scope=…: what every realm understands. */
 static char *token_url(const struct token_context *ctx, const struct challenge *c)
 {
 	auto_free char *service = url_escape(c->service);
-	auto_free char *scope = url_escape(ctx->path);
 	auto_free char *realm = strndup(c->realm, strcspn(c->realm, "#"));
+	auto_buf b = { 0 };
 
-	if (!service || !scope || !realm)
+	if (!service || !realm || buf_printf(&b, "service=%s", service) < 0 ||
+		add_scopes(&b, ctx) < 0)
 		return NULL;
-	/* We ask for what we need, whatever the challenge proposes. */
-	return str_format("%s%c%s%s%sscope=repository%%3A%s%%3Apull", realm,
-		strchr(realm, '?') ? '&' : '?', *service ? "service=" : "", service,
-		*service ? "&" : "", scope);
+	return str_format("%s%c%s", realm, strchr(realm, '?') ? '&' : '?',
+		*service ? b.data : b.data + strlen("service=") + (b.data[8] == '&'));
 }
 
 static char *refresh_form(
 	const struct token_context *ctx, const struct challenge *c, const struct cred *cred)
 {
-	auto_free char *service = url_escape(c->service), *scope = url_escape(ctx->path);
+	auto_free char *service = url_escape(c->service);
 	auto_free char *token = url_escape(cred->identity_token);
+	auto_buf b = { 0 };
 
-	if (!service || !scope || !token)
+	if (!service || !token ||
+		buf_printf(&b, "grant_type=refresh_token&client_id=lamina&service=%s", service) <
+			0 ||
+		add_scopes(&b, ctx) < 0 || buf_printf(&b, "&refresh_token=%s", token) < 0)
 		return NULL;
-	return str_format("grant_type=refresh_token&client_id=lamina&service=%s"
-			  "&scope=repository%%3A%s%%3Apull&refresh_token=%s",
-		service, scope, token);
+	return buf_take(&b);
 }
 
 /* It goes into a header: printable characters without blanks only. */
@@ -132,7 +157,7 @@ static int answer_bearer(struct http *h, const struct token_context *ctx, const 
 	auto_free char *url = NULL, *basic = NULL, *form = NULL;
 	auto_cred cred = { 0 };
 	auto_source body = NULL;
-	struct http_request req = { .accept = "application/json" };
+	struct http_request req = { .accept = "application/json", .trust = ctx->trust };
 	struct http_response resp;
 	struct url realm;
 	bool withheld = false;
@@ -179,6 +204,6 @@ int token_answer(struct http *h, const struct token_context *ctx, const struct c
 	if (c->scheme != AUTH_BASIC)
 		return err_say(err, -EACCES,
 			"'%s' asks for a login of a kind that is not supported", ctx->host);
-	r = auth_find(ctx->auth_file, ctx->host, ctx->path, &cred, err);
+	r = get_cred(ctx, &cred, err);
 	return r < 0 ? r : answer_basic(ctx, &cred, ret, err);
 }

@@ -16,9 +16,12 @@
 struct token_context {
 	const struct url *registry;
 	const char *host; /* as people write it: "docker.io" */
-	const char *path; /* the repository, for the scope */
+	const char *path; /* the repository, for the scope and for its credentials; NULL: none */
+	const char *actions; /* "pull" or "pull,push" */
+	const char *mount_from; /* one more repository to be read, or NULL */
 	const char *auth_file;
-	bool plain_allowed;
+	const struct http_trust *trust;
+	const struct cred *cred; /* instead of those in files; or NULL */
 };
 
 /**

@@ -34,8 +34,8 @@ struct cli_verb {
 };
 
 extern const struct cli_verb cli_verbs_commit[], cli_verbs_image[], cli_verbs_layer[],
-	cli_verbs_mount[], cli_verbs_port[], cli_verbs_ps[], cli_verbs_run[], cli_verbs_unpack[],
-	cli_verbs_unshare[];
+	cli_verbs_login[], cli_verbs_mount[], cli_verbs_port[], cli_verbs_ps[], cli_verbs_pull[],
+	cli_verbs_push[], cli_verbs_run[], cli_verbs_unpack[], cli_verbs_unshare[];
 
 /** cli_fail() - print "lamina: cannot VERB 'OBJECT': …" and the hint; returns EXIT_LAMINA */
 int cli_fail(const struct err *err);

@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Verbs: pull, images, inspect, tag, rmi
- *
- * Results go to stdout, what happens meanwhile to stderr.
- */
+/* Verbs: images, inspect, tag, rmi */
 #include "base/str.h"
 #include "image/gc.h"
 #include "image/inspect.h"
-#include "image/pull.h"
-#include "image/ref.h"
 #include "image/resolve.h"
 #include "runtime/cli/cli.h"
 #include "runtime/cli/progress.h"
@@ -20,139 +14,6 @@
 
 DEFINE_CLEANUP(struct img_store *, store, img_store_close)
 #define auto_store auto_cleanup(store) struct img_store *
-
-/* ---- pull ---- */
-
-struct opts_pull {
-	bool quiet;
-	const char *platform;
-	const char *tls_verify;
-	const char *authfile;
-	uint64_t jobs;
-	uint64_t timeout;
-};
-
-static const struct args_opt opts_pull[] = {
-	{ "quiet", 'q', ARGS_FLAG, offsetof(struct opts_pull, quiet), NULL,
-		"print the image id alone" },
-	{ "platform", 0, ARGS_STRING, offsetof(struct opts_pull, platform), "OS/ARCH[/VARIANT]",
-		"instead of this machine's" },
-	{ "tls-verify", 0, ARGS_STRING, offsetof(struct opts_pull, tls_verify), "true|false",
-		"false: any certificate, or no TLS" },
-	{ "authfile", 0, ARGS_STRING, offsetof(struct opts_pull, authfile), "FILE",
-		"credentials, instead of the usual files" },
-	{ "jobs", 0, ARGS_U64, offsetof(struct opts_pull, jobs), "N",
-		"layers at once, 1 to 16 (default 4)" },
-	{ "timeout", 0, ARGS_U64, offsetof(struct opts_pull, timeout), "SECONDS",
-		"to connect, and without a byte (default 30)" },
-	{ 0 },
-};
-
-/* What the callbacks of a pull need. */
-struct pull_view {
-	struct progress *progress; /* NULL with --quiet */
-	const char *source;
-	bool is_renamed; /* the stored name does not say where it came from */
-};
-
-static void on_begin(void *ctx, const char *name)
-{
-	const struct pull_view *v = ctx;
-	auto_free char *text = NULL;
-
-	if (v->is_renamed)
-		text = str_format("pulling %s from %s", name, v->source);
-	else
-		text = str_format("pulling %s", name);
-	if (text)
-		progress_line(v->progress, text);
-}
-
-static void on_progress(void *ctx, const struct pull_status *st)
-{
-	const struct pull_view *v = ctx;
-
-	progress_show(v->progress, st);
-}
-
-static void on_note(void *ctx, const char *text)
-{
-	const struct pull_view *v = ctx;
-	auto_free char *line = str_format("warning: %s", text);
-
-	if (v->progress)
-		progress_line(v->progress, line ? line : text);
-	else
-		fprintf(stderr, "lamina: %s\n", line ? line : text);
-}
-
-static int parse_bool(const char *option, const char *text, bool *ret, struct err *err)
-{
-	*ret = str_eq(text, "true") || str_eq(text, "1");
-	if (*ret || str_eq(text, "false") || str_eq(text, "0"))
-		return 0;
-	return err_say(err, -EINVAL, "option '--%s' takes true or false, not '%s'", option, text);
-}
-
-static int fill_options(const struct opts_pull *o, struct pull_options *p, struct err *err)
-{
-	bool verify = true;
-	int r;
-
-	if (o->tls_verify) {
-		r = parse_bool("tls-verify", o->tls_verify, &verify, err);
-		if (r < 0)
-			return r;
-	}
-	if (o->platform) {
-		r = platform_parse(o->platform, &p->platform, err);
-		if (r < 0)
-			return r;
-	}
-	if (o->jobs > 16 || o->timeout > 3600)
-		return err_say(err, -EINVAL, "option '--%s' takes at most %d",
-			o->jobs > 16 ? "jobs" : "timeout", o->jobs > 16 ? 16 : 3600);
-	p->registry.http.skip_verify = !verify;
-	p->registry.http.plain_allowed = !verify;
-	p->registry.http.timeout_s = (unsigned int)o->timeout;
-	p->registry.auth_file = o->authfile;
-	p->jobs = (unsigned int)o->jobs;
-	return 0;
-}
-
-static int run_pull(struct cli *cli, void *opts, int argc, char **argv)
-{
-	const struct opts_pull *o = opts;
-	struct pull_view view = { NULL, argv[0], argc > 1 || str_starts(argv[0], "oci:") };
-	struct pull_options p = { .name = argc > 1 ? argv[1] : NULL,
-		.begin = on_begin,
-		.progress = on_progress,
-		.note = on_note,
-		.ctx = &view };
-	struct pull_result result;
-	struct err err = ERR_INIT;
-	auto_store s = NULL;
-	char id[DIGEST_TEXT_BYTES];
-	int r = fill_options(o, &p, &err);
-
-	if (r == 0)
-		r = img_store_open(&s, cli->root, &err);
-	if (r == 0) {
-		if (!o->quiet)
-			view.progress = progress_new(stderr);
-		p.tick_ms = progress_tick_ms(view.progress);
-		r = img_pull(s, argv[0], &p, &result, &err);
-		progress_free(view.progress);
-	}
-	if (r < 0) {
-		err_wrap(&err, r, "cannot pull '%s'", argv[0]);
-		return cli_fail(&err);
-	}
-	digest_text(&result.config_digest, id);
-	printf("%s\n", digest_hex(id));
-	free(result.name);
-	return 0;
-}
 
 /* ---- images ---- */
 
@@ -426,16 +287,6 @@ static int run_rmi(struct cli *cli, void *opts, int argc, char **argv)
 }
 
 const struct cli_verb cli_verbs_image[] = {
-	{ .name = "pull",
-		.synopsis = "[OPTION]… SOURCE [NAME]",
-		.help = "get an image from a registry (NAME, docker://NAME) or an OCI layout "
-			"(oci:DIR[:REF]), and call it NAME; a layout's image is else called as REF "
-			"says if that is a name, localhost/DIR:REF if it is a tag",
-		.opts = opts_pull,
-		.opts_bytes = sizeof(struct opts_pull),
-		.min_args = 1,
-		.max_args = 2,
-		.run = run_pull },
 	{ .name = "images",
 		.synopsis = "[OPTION]…",
 		.help = "list the images of the store",

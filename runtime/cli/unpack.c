@@ -129,10 +129,10 @@ static int find_image(struct unpacking *p, const char *text, struct err *err)
 	int r = 0;
 
 	if (is_source(text)) {
-		struct progress *progress = progress_new(stderr);
-		const struct pull_options o = { .progress = on_progress,
-			.tick_ms = progress_tick_ms(progress),
-			.ctx = progress };
+		struct progress *progress = progress_new(stderr, PROGRESS_AUTO);
+		const struct pull_options o = { .view = { .tick_ms = progress_tick_ms(progress),
+							.progress = on_progress,
+							.ctx = progress } };
 
 		r = img_pull(p->store, text, &o, &got, err);
 		progress_free(progress);

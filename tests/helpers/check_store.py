@@ -30,7 +30,7 @@ def names(path):
 
 check(os.stat(root).st_mode & 0o077 == 0, "others may enter the store")
 check(json.load(open(root + "/oci-layout"))["imageLayoutVersion"] == "1.0.0", "oci-layout")
-check(set(names(".")) <= {"lock", "oci-layout", "index.json", "blobs", "layers", "images", "tmp",
+check(set(names(".")) <= {"lock", "oci-layout", "index.json", "blobs", "layers", "images", "tmp", "partial",
                           "containers", "networks"}, "strangers in the root: %s" % names("."))
 for alg in names("blobs"):
     for name in names("blobs/" + alg):

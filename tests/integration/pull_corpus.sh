@@ -36,7 +36,7 @@ t_images_that_lie_are_refused() {
 	while read -r layout tag; do
 		# A layer that is there already would not be looked at.
 		rm -rf "$LAMINA_ROOT"
-		assert_fails 125 '^lamina: cannot pull' timeout 10 \
+		assert_fails any '^lamina: cannot pull' timeout 10 \
 			"$LAMINA" pull -q "oci:$FIX_CORPUS/bad/$layout:$tag"
 		assert_eq "$("$LAMINA" images -q)" ''
 		"$SRC/tests/helpers/check_store.py" "$LAMINA_ROOT" --swept
@@ -50,7 +50,7 @@ t_nothing_hangs_or_crashes() {
 	while read -r layout tag; do
 		code=0
 		timeout 60 "$LAMINA" pull -q "oci:$FIX_CORPUS/bad/$layout:$tag" > out 2> err || code=$?
-		[ "$code" = 0 ] || [ "$code" = 125 ] || fail "$layout: exit code $code: $(cat err)"
+		[[ $code =~ ^([03-7]|125)$ ]] || fail "$layout: exit code $code: $(cat err)"
 		[ "$(grep -vc '^hint: ' err)" -le 1 ] || fail "$layout says more than a line: $(cat err)"
 		"$LAMINA" rmi --all > /dev/null
 	done < list

@@ -26,19 +26,19 @@ pull() {
 	timeout 60 "$LAMINA" pull -q "$FIX_HOST/$1:demo"
 }
 
-# refused CASE PATTERN: exits with 125 and one line on stderr, and the store is as it was
+# refused CASE PATTERN: exits with a code of its own and one line on stderr, and the store is as it was
 refused() {
 	local code=0
 
 	# Layers that are there already would not be asked for.
 	rm -rf "$LAMINA_ROOT"
 	"$LAMINA" images > /dev/null
-	find "$LAMINA_ROOT" -type f ! -name lock -exec md5sum {} + | grep -v /layers/ | sort > before
+	find "$LAMINA_ROOT" -type f ! -name lock -exec md5sum {} + | grep -vE '/(layers|partial)/' | sort > before
 	pull "$1" > out 2> err || code=$?
-	[ "$code" = 125 ] || FAIL_DEPTH=1 fail "'$1' exited with $code: $(cat err)"
+	[[ $code == [3-7] ]] || FAIL_DEPTH=1 fail "'$1' exited with $code: $(cat err)"
 	[ "$(grep -vc '^hint: ' err)" = 1 ] || FAIL_DEPTH=1 fail "'$1' says more than a line: $(cat err)"
 	grep -Eq -- "$2" err || FAIL_DEPTH=1 fail "'$1' says '$(cat err)', which does not match /$2/"
-	find "$LAMINA_ROOT" -type f ! -name lock -exec md5sum {} + | grep -v /layers/ | sort > after
+	find "$LAMINA_ROOT" -type f ! -name lock -exec md5sum {} + | grep -vE '/(layers|partial)/' | sort > after
 	cmp -s before after || FAIL_DEPTH=1 fail "'$1' changed the store: $(diff before after)"
 	"$SRC/tests/helpers/check_store.py" "$LAMINA_ROOT" --swept ||
 		FAIL_DEPTH=1 fail "'$1' left an unsound store"
@@ -81,7 +81,7 @@ t_a_digest_is_what_counts_not_a_header() {
 	digest=$(jq -r '.manifests[0].digest' "$FIX_LAYOUT/index.json")
 	pull manifest-digest-lie
 	timeout 60 "$LAMINA" pull -q "$FIX_HOST/manifest-digest-lie@$digest"
-	assert_fails 125 'the manifest: digest is sha256:.*, not sha256:' \
+	assert_fails 6 'the manifest: digest is sha256:.*, not sha256:' \
 		timeout 60 "$LAMINA" pull -q "$FIX_HOST/manifest-swapped@$digest"
 }
 
@@ -161,7 +161,7 @@ t_passwords_do_not_go_to_a_token_server_elsewhere() {
 
 t_a_busy_server_is_asked_again_but_not_for_ever() {
 	pull busy-twice
-	refused busy-always 'limits the number of pulls'
+	refused busy-always 'limits the number of requests'
 	assert_eq "$(seen busy-always | grep -c manifests)" 5 'requests'
 	refused broken-always 'answers with status 500'
 }
@@ -190,7 +190,7 @@ t_a_server_that_stalls_is_given_up() {
 	local code=0 from=$SECONDS
 
 	timeout 90 "$LAMINA" pull --timeout 1 -q "$FIX_HOST/stall:demo" 2> err || code=$?
-	assert_eq "$code" 125 "exit code ($(cat err))"
+	assert_eq "$code" 3 "exit code ($(cat err))"
 	[ $((SECONDS - from)) -lt 60 ] || fail 'it took a minute'
 }
 
@@ -204,10 +204,10 @@ t_with_tls_nothing_goes_plain() {
 	export SSL_CERT_FILE=$PWD/cert.pem
 	timeout 60 "$LAMINA" pull -q "$addr/honest:demo"
 	"$LAMINA" rmi --all > /dev/null
-	assert_fails 125 'is not followed' timeout 60 "$LAMINA" pull -q "$addr/redirect-plain:demo"
-	assert_fails 125 'not asked without TLS' timeout 60 "$LAMINA" pull -q "$addr/bearer-plain:demo"
+	assert_fails 4 'is not followed' timeout 60 "$LAMINA" pull -q "$addr/redirect-plain:demo"
+	assert_fails 4 'not asked without TLS' timeout 60 "$LAMINA" pull -q "$addr/bearer-plain:demo"
 	# Not even if certificates do not matter.
-	assert_fails 125 'is not followed' timeout 60 "$LAMINA" pull -q --tls-verify=false \
+	assert_fails 4 'is not followed' timeout 60 "$LAMINA" pull -q --tls-verify=false \
 		"$addr/redirect-plain:demo"
 }
 

@@ -72,7 +72,7 @@ t_a_store_that_nobody_may_write_can_be_read() {
 	chmod -R a-w "$LAMINA_ROOT"
 	assert_match "$("$LAMINA" images)" localhost/demo
 	"$LAMINA" inspect demo:demo > /dev/null
-	assert_fails 125 'Permission denied' "$LAMINA" pull -q "oci:$FIX_TWO:demo"
+	assert_fails 4 'Permission denied' "$LAMINA" pull -q "oci:$FIX_TWO:demo"
 	chmod -R u+w "$LAMINA_ROOT"
 	sound --swept
 }
@@ -288,7 +288,7 @@ END
 	export SRC
 	for size in 64k 256k 1m 2m 2200k; do
 		in_userns sh on-small-disk "$size" "oci:$FIX_LAYOUT:demo"
-		assert_content code 125
+		assert_content code 7
 		assert_eq "$(grep -c . err)" 1 "lines: $(cat err)"
 		assert_match "$(cat err)" 'No space left on device'
 		assert_content ids ''
