@@ -314,15 +314,19 @@ int init_find_program(struct stage *st, struct err *err)
 	return r < 0 ? program_failed(st, r, what, err) : 0;
 }
 
+/* From "ready" on the monitor may go at any moment. */
+int init_live_alone(struct stage *st, struct err *err)
+{
+	st->flags |= STAGE_ALONE;
+	return prctl(PR_SET_PDEATHSIG, 0) < 0 ? err_set(err, -errno, "cannot live alone") : 0;
+}
+
 /*
- * The monitor may go now.  Somebody who connects, but is killed before it says anything, has not
- * started the container: the next one may.
+ * Somebody who connects, but is killed before it says anything, has not started the container: the
+ * next one may.
  */
 int init_await_starter(struct stage *st, struct err *err)
 {
-	st->flags |= STAGE_ALONE;
-	if (prctl(PR_SET_PDEATHSIG, 0) < 0)
-		return err_set(err, -errno, "cannot live alone");
 	(void)close(st->sock);
 	for (;;) {
 		char c;

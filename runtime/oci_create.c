@@ -8,15 +8,14 @@
  *
  * Whatever fails in create leaves neither a process nor a directory.
  */
+#include "runtime/oci_create.h"
+
 #include "base/at.h"
 #include "base/cleanup.h"
-#include "base/fd.h"
-#include "base/log.h"
 #include "base/sock.h"
 #include "runtime/monitor.h"
 #include "runtime/oci_bundle.h"
 #include "runtime/oci_cgroup.h"
-#include "runtime/oci_create.h"
 #include "runtime/oci_delete.h"
 #include "runtime/oci_hooks.h"
 #include "runtime/seccomp_cache.h"
@@ -189,6 +188,9 @@ static int spawn(struct oci_create *c, struct err *err)
 		r = ctr_stage_spawn(&c->stage, err);
 	if (r >= 0)
 		r = proc_id_of(c->stage.pid, &c->state.init);
+	/* From "ready" on it outlives us: then delete must find it, whatever becomes of us. */
+	if (r >= 0)
+		r = oci_state_write(&c->state, err);
 	return r < 0 ? r : ctr_stage_wait_ready(&c->stage, err);
 }
 
@@ -204,8 +206,6 @@ static int tell(struct oci_create *c, struct err *err)
 	}
 	if (r >= 0 && o->pidfd_socket)
 		r = oci_send_fd(o->pidfd_socket, c->stage.pidfd, "pidfd", err);
-	if (r >= 0)
-		r = oci_state_write(&c->state, err);
 	if (r >= 0 && o->pid_file)
 		r = oci_write_pid(o->pid_file, c->stage.pid, err);
 	return r;
