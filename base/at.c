@@ -41,6 +41,12 @@ int at_open_in_root(int dirfd, const char *path, int flags, mode_t mode)
 	return open_how(dirfd, path, flags, mode, RESOLVE_IN_ROOT);
 }
 
+int at_open_here(int dirfd, const char *path, int flags)
+{
+	return open_how(
+		dirfd, path, flags, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
+}
+
 int at_reopen(int fd, int flags)
 {
 	char path[64];

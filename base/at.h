@@ -21,6 +21,9 @@ int at_open(int dirfd, const char *path, int flags, mode_t mode);
 /** at_open_in_root() - the same with RESOLVE_IN_ROOT: absolute links and ".." stay inside @dirfd */
 int at_open_in_root(int dirfd, const char *path, int flags, mode_t mode);
 
+/** at_open_here() - at_open() that follows no symlink and enters no other mount: -ELOOP, -EXDEV */
+int at_open_here(int dirfd, const char *path, int flags);
+
 /** at_reopen() - open what an O_PATH fd names, by /proc/self/fd; fd or a negative errno */
 int at_reopen(int fd, int flags);
 

@@ -19,18 +19,31 @@ static bool same_time(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
+/* Changes of owner that nobody would see. */
+static unsigned int ignored(const struct ovl_fs *fs)
+{
+	unsigned int ret = 0;
+
+	if (fs->flags & (OVL_SQUASH_OWNER | OVL_SQUASH_UID))
+		ret |= OVL_SET_UID;
+	if (fs->flags & (OVL_SQUASH_OWNER | OVL_SQUASH_GID))
+		ret |= OVL_SET_GID;
+	return ret;
+}
+
 /* True if @a would leave an inode of the lower as it is. */
 static bool changes_nothing(
 	const struct ovl_fs *fs, const struct ovl_attr *a, const struct stat *st)
 {
 	enum ovl_set set = a->set;
 
-	if (fs->flags & OVL_SQUASH_OWNER)
-		set &= ~(unsigned int)(OVL_SET_UID | OVL_SET_GID);
+	set &= ~ignored(fs);
 	if ((set & OVL_SET_MTIME) && same_time(&a->mtime, &st->st_mtim))
 		set &= ~(unsigned int)OVL_SET_MTIME;
 	if ((set & OVL_SET_ATIME) && same_time(&a->atime, &st->st_atim))
 		set &= ~(unsigned int)OVL_SET_ATIME;
+	if ((set & OVL_SET_KILL_SUIDGID) && !(st->st_mode & (S_ISUID | S_ISGID)))
+		set &= ~(unsigned int)OVL_SET_KILL_SUIDGID;
 	return set == 0;
 }
 
@@ -38,6 +51,7 @@ static bool changes_nothing(
 static bool want_of(const struct ovl_fs *fs, const struct node *n, const struct stat *disk,
 	const struct ovl_attr *a, struct meta_want *w)
 {
+	const unsigned int set = a->set & ~ignored(fs);
 	struct meta_owner now, new;
 	struct stat st;
 
@@ -45,7 +59,7 @@ static bool want_of(const struct ovl_fs *fs, const struct node *n, const struct 
 	if (n->ov.set)
 		meta_owner_from_image(fs, n->ov.uid, n->ov.gid, &now);
 	else
-		meta_owner_from_client(fs, disk->st_uid, disk->st_gid, &now);
+		meta_owner_from_disk(fs, disk->st_uid, disk->st_gid, &now);
 	*w = (struct meta_want){ .owner = now,
 		.mode = n->ov.set ? (n->ov.mode & 07777) | n->fmt : st.st_mode,
 		.major = n->ov.major,
@@ -59,19 +73,17 @@ static bool want_of(const struct ovl_fs *fs, const struct node *n, const struct 
 		if (w->mode & S_IXGRP)
 			w->mode &= ~(uint32_t)S_ISGID;
 	}
-	if (!(fs->flags & OVL_SQUASH_OWNER)) {
-		meta_owner_from_client(fs, a->uid, a->gid, &new);
-		if (a->set & OVL_SET_UID) {
-			w->owner.uid = new.uid;
-			w->owner.image_uid = new.image_uid;
-		}
-		if (a->set & OVL_SET_GID) {
-			w->owner.gid = new.gid;
-			w->owner.image_gid = new.image_gid;
-		}
-		if ((a->set & OVL_SET_UID) && (a->set & OVL_SET_GID))
-			w->owner.exact = true;
+	meta_owner_from_client(fs, a->uid, a->gid, &new);
+	if (set & OVL_SET_UID) {
+		w->owner.uid = new.uid;
+		w->owner.image_uid = new.image_uid;
 	}
+	if (set & OVL_SET_GID) {
+		w->owner.gid = new.gid;
+		w->owner.image_gid = new.image_gid;
+	}
+	if ((set & OVL_SET_UID) && (set & OVL_SET_GID))
+		w->owner.exact = true;
 	return a->set & (OVL_SET_MODE | OVL_SET_UID | OVL_SET_GID | OVL_SET_KILL_SUIDGID);
 }
 
@@ -128,8 +140,10 @@ static int set_by_place(
 	if (fstatat(at->dirfd, at->name, &st, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
 		return -errno;
 	if (want_of(fs, n, &st, a, &w)) {
-		if ((w.owner.uid != st.st_uid || w.owner.gid != st.st_gid) &&
-			fchownat(at->dirfd, at->name, w.owner.uid, w.owner.gid,
+		uint32_t uid = meta_disk_uid(fs, &w.owner), gid = meta_disk_gid(fs, &w.owner);
+
+		if ((uid != st.st_uid || gid != st.st_gid) &&
+			fchownat(at->dirfd, at->name, uid, gid,
 				AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
 			return -errno;
 		/* The kernel does not chmod symlinks. */

@@ -169,6 +169,24 @@ int node_of_lower_file(
 	return n ? 0 : -ENOMEM;
 }
 
+/*
+ * Where the lower does not know inodes by number, the copy of an inode with several names may have
+ * been found first, as an inode of its own; it stays that as long as its struct lives.
+ */
+static bool find_born_copy(struct ovl_fs *fs, struct child *c)
+{
+	uint64_t upper_ino;
+
+	if (!state_is_partial(fs) || !upper_index_has(fs->up, c->attr.ino, &upper_ino))
+		return false;
+	c->node = node_find(fs->nodes, NODE_BORN | upper_ino);
+	if (!c->node)
+		return false;
+	c->id = c->node->id;
+	c->handle = NODE_NO_HANDLE;
+	return true;
+}
+
 int child_of_lower(
 	struct ovl_fs *fs, uint64_t dir_handle, const struct lower_entry *le, struct child *ret)
 {
@@ -184,9 +202,11 @@ int child_of_lower(
 		return 0;
 	node_set_alias(fs->nodes, le->handle, dir_handle, le->off);
 	ret->node = node_find(fs->nodes, ret->id);
-	if (!ret->node && !S_ISDIR(ret->attr.mode) && ret->attr.nlink > 1)
-		return node_of_lower_file(fs, le->handle, &ret->attr, &ret->node);
-	return 0;
+	if (ret->node || S_ISDIR(ret->attr.mode) || ret->attr.nlink < 2)
+		return 0;
+	if (find_born_copy(fs, ret))
+		return 0;
+	return node_of_lower_file(fs, le->handle, &ret->attr, &ret->node);
 }
 
 /* An entry of an upper directory that is looked at. */
@@ -240,7 +260,7 @@ static int identify_file(
 	uint64_t origin = c->um.origin;
 	int r;
 
-	if (!origin && !upper_index_of_ino(fs->up, c->um.st.st_ino, &origin))
+	if (!origin && !upper_index_of_ino(fs->up, c->um.st.st_ino, &origin) && !c->um.metacopy)
 		return 0;
 	if (e->has_lower) {
 		r = fs->lower->ops->attr(fs->lower, e->le.handle, a);
@@ -248,8 +268,13 @@ static int identify_file(
 			return r;
 		c->handle = a->ino == origin ? e->le.handle : NODE_NO_HANDLE;
 	}
+	/* By its place, as other programs do that write such copies. */
+	if (c->um.metacopy && state_is_partial(fs) && e->has_lower && S_ISREG(a->mode))
+		c->handle = e->le.handle;
 	if (c->handle == NODE_NO_HANDLE) {
 		r = find_origin(fs, origin, &c->handle, a);
+		if (r == -ENOENT && c->um.metacopy)
+			return -EIO; /* its data is nowhere */
 		if (r < 0)
 			return r == -ENOENT ? 0 : r;
 	}
@@ -259,10 +284,22 @@ static int identify_file(
 	return 0;
 }
 
+/* A copy whose origin the lower does not know now still shows its number. */
+static uint64_t number_of_born(struct ovl_fs *fs, const struct child *c)
+{
+	uint64_t origin = c->um.origin;
+
+	if (!origin)
+		(void)upper_index_of_ino(fs->up, c->um.st.st_ino, &origin);
+	if (state_is_partial(fs) && origin && !(origin & INUM_UPPER))
+		return origin;
+	return INUM_UPPER | c->um.st.st_ino;
+}
+
 static int fresh_upper_node(
 	struct ovl_fs *fs, const struct child *c, const struct lower_attr *a, struct node **ret)
 {
-	uint64_t ino = c->handle == NODE_NO_HANDLE ? INUM_UPPER | c->um.st.st_ino : a->ino;
+	uint64_t ino = c->handle == NODE_NO_HANDLE ? number_of_born(fs, c) : a->ino;
 	struct node *n = node_new(c->id, c->handle, ino, fmt_of(&c->um));
 	uint64_t indexed;
 	int r = 0;
@@ -275,12 +312,12 @@ static int fresh_upper_node(
 	if (S_ISDIR(n->fmt)) {
 		if (c->alone)
 			n->flags |= NODE_ALONE;
-	} else if (c->handle != NODE_NO_HANDLE) {
-		if (c->um.metacopy)
-			n->flags |= NODE_META_ONLY;
+	} else {
 		if (upper_index_has(fs->up, ino, &indexed) && indexed == n->upper_ino)
 			n->flags |= NODE_INDEXED;
-		if (a->nlink > 1)
+		if (c->handle != NODE_NO_HANDLE && c->um.metacopy)
+			n->flags |= NODE_META_ONLY;
+		if (c->handle != NODE_NO_HANDLE && a->nlink > 1)
 			r = visible_count_names(fs, c->handle, &n->n_lower_names);
 	}
 	if (r < 0) {
@@ -363,6 +400,19 @@ static int identify(struct ovl_fs *fs, struct upper_entry *e, struct child *c, s
 	return S_ISDIR(c->um.st.st_mode) ? identify_dir(fs, e, c, a) : identify_file(fs, e, c, a);
 }
 
+/* See find_born_copy(): an inode that has a struct of its own keeps it. */
+static void forget_origin_of_born(struct ovl_fs *fs, struct child *c)
+{
+	struct node *n;
+
+	if (c->handle == NODE_NO_HANDLE || !state_is_partial(fs))
+		return;
+	n = node_find(fs->nodes, NODE_BORN | c->um.st.st_ino);
+	if (n)
+		c->handle = NODE_NO_HANDLE;
+	node_put(fs->nodes, n);
+}
+
 int child_of_upper(
 	struct ovl_fs *fs, struct node *dir, const char *name, uint8_t type, struct child *ret)
 {
@@ -382,6 +432,7 @@ int child_of_upper(
 	fdc_release(fs->fds, &ref);
 	if (r < 0)
 		return r;
+	forget_origin_of_born(fs, ret);
 	ret->id = ret->handle == NODE_NO_HANDLE ? NODE_BORN | ret->um.st.st_ino
 						: node_id_of_handle(ret->handle);
 	return bind_upper(fs, dir, name, &a, ret);
@@ -449,6 +500,12 @@ static int dir_nlink(struct ovl_fs *fs, struct node *n, struct stat *st)
 	struct lower_attr a = { .nlink = 2 };
 	int r;
 
+	/* As kernel overlayfs shows directories whose subdirectories it would have to count. */
+	if ((lower_dir != NODE_NO_HANDLE && state_is_partial(fs)) ||
+		(fs->flags & OVL_STATIC_NLINK)) {
+		st->st_nlink = 1;
+		return 0;
+	}
 	if (lower_dir == NODE_NO_HANDLE && st->st_nlink >= 2)
 		return 0; /* the filesystem counts, and all of it is in the upper */
 	r = child_load_names(fs, n);

@@ -79,6 +79,21 @@ int copy_fd_range(int in, uint64_t off, uint64_t len, int out, uint64_t to, uint
 	return done > 0 ? 0 : r;
 }
 
+/* Copy a piece as far as it goes, at most @len; the bytes, or an error. */
+static int64_t copy_piece(const struct lower_piece *p, uint64_t len, int fd, uint64_t to)
+{
+	uint64_t done = p->len < len ? p->len : len;
+	int r = 0;
+
+	if (p->mem)
+		r = write_mapped(p->mem, done, fd, to);
+	else if (p->fd >= 0)
+		r = copy_fd_range(p->fd, p->pos, done, fd, to, &done);
+	if (r == 0 && done == 0)
+		r = -EIO; /* somebody made the lower file shorter */
+	return r < 0 ? r : (int64_t)done;
+}
+
 int copy_from_lower(struct lower *l, uint64_t handle, uint64_t off, uint64_t len, int fd,
 	uint64_t to, uint64_t *ret_done)
 {
@@ -86,19 +101,18 @@ int copy_from_lower(struct lower *l, uint64_t handle, uint64_t off, uint64_t len
 
 	while (done < len) {
 		struct lower_piece p;
-		uint64_t n, got;
+		int64_t n;
 		int r = l->ops->map(l, handle, off + done, &p);
 
 		if (r == -ENXIO)
 			break;
-		n = r == 0 && p.len < len - done ? p.len : len - done;
-		if (r == 0 && p.mem)
-			r = write_mapped(p.mem, n, fd, to + done);
-		else if (r == 0 && p.fd >= 0)
-			r = copy_fd_range(p.fd, p.pos, n, fd, to + done, &got);
 		if (r < 0)
 			return r;
-		done += n;
+		n = copy_piece(&p, len - done, fd, to + done);
+		lower_unmap(l, &p);
+		if (n < 0)
+			return (int)n;
+		done += (uint64_t)n;
 	}
 	*ret_done = done;
 	return 0;

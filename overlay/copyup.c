@@ -136,6 +136,8 @@ static void drop_copy(struct copy *c)
 
 static bool wants_index(const struct copy *c)
 {
+	if (state_is_partial(c->fs))
+		return c->attr.nlink > 1; /* nothing would find the others by their numbers */
 	return c->attr.nlink > 1 || !S_ISREG(c->attr.mode);
 }
 

@@ -8,6 +8,15 @@
 #define COPYUP_META UINT64_MAX /* none */
 #define COPYUP_ALL  (UINT64_MAX - 1)
 
+/*
+ * What a file needs that gets a name which the lower does not have for it: where the lower cannot
+ * be asked by number, a metadata-only copy is tied to its place.
+ */
+static inline uint64_t copyup_for_new_name(const struct ovl_fs *fs)
+{
+	return state_is_partial(fs) ? COPYUP_ALL : COPYUP_META;
+}
+
 /**
  * copyup_file() - make sure that an inode that is no directory is in the upper
  * @want: COPYUP_META: its metadata; COPYUP_ALL: its data too; else: its data up to that size, to

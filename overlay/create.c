@@ -62,12 +62,12 @@ static int inherit(struct making *m, const struct ovl_new *what, const struct ov
 	if (fstat(m->dirfd.fd, &disk) < 0)
 		return -errno;
 	meta_show(fs, &disk, &m->dir->ov, &dir);
-	if (fs->flags & OVL_SQUASH_OWNER) {
-		uid = fs->euid;
-		gid = fs->egid;
-	} else if (dir.st_mode & S_ISGID) {
+	if (dir.st_mode & S_ISGID)
 		gid = dir.st_gid;
-	}
+	if (fs->flags & (OVL_SQUASH_OWNER | OVL_SQUASH_UID))
+		uid = fs->euid;
+	if (fs->flags & (OVL_SQUASH_OWNER | OVL_SQUASH_GID))
+		gid = fs->egid;
 	if (S_ISDIR(mode) && (dir.st_mode & S_ISGID))
 		mode |= S_ISGID;
 	if (!S_ISLNK(mode)) {
@@ -103,9 +103,10 @@ static bool is_plain(const struct making *m)
 		return false;
 	if (!S_ISLNK(mode) && !fs->can_override && (mode & need) != need)
 		return false;
-	if (st.st_mode & S_ISGID)
+	if ((st.st_mode & S_ISGID) || (fs->flags & OVL_KEEP_OWNERS))
 		return false;
-	return m->want.owner.uid == fs->euid && m->want.owner.gid == fs->egid;
+	return meta_disk_uid(fs, &m->want.owner) == fs->euid &&
+	       meta_disk_gid(fs, &m->want.owner) == fs->egid;
 }
 
 static int make_plain(struct making *m)
@@ -356,7 +357,7 @@ int ovl_link(struct ovl_fs *fs, uint64_t id, uint64_t dir, const char *name, str
 {
 	struct node *n, *locked[2];
 	struct dir_slot slot;
-	int r = copyup_file(fs, id, COPYUP_META, &n);
+	int r = copyup_file(fs, id, copyup_for_new_name(fs), &n);
 
 	if (r < 0)
 		return r == -EISDIR ? -EPERM : r;

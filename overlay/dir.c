@@ -47,7 +47,7 @@ static int emit_child(struct listing *l, struct child *c, const char *name, uint
 {
 	struct ovl_dirent de = { .name = name, .off = off, .id = c->id };
 	int r = child_stat(l->fs, c, &de.st);
-	bool count = (l->flags & OVL_READDIR_PLUS) && l->fs->up;
+	bool count = (l->flags & OVL_READDIR_PLUS) && state_counts_lookups(l->fs);
 
 	if (r < 0)
 		return r;

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Open descriptors of upper inodes: a list in the order of use. */
+/* Open descriptors of inodes: a list in the order of use. */
 #include "overlay/fdcache.h"
 
 #include "base/cleanup.h"
-#include "overlay/node.h"
-
 #include <pthread.h>
 #include <stdbool.h>
 
 struct fd_slot {
-	struct fd_slot *prev, *next; /* in the ring of slots that have a node */
-	struct node *node; /* NULL: dropped, closed at its last release */
+	struct fd_slot *prev, *next; /* in the ring of slots that have a home */
+	struct fd_slot **home; /* NULL: dropped, closed at its last release */
 	int fd;
 	uint32_t n_users;
 };
 
 struct fd_cache {
-	pthread_mutex_t lock; /* guards everything here, slots, and node->slot */
+	pthread_mutex_t lock; /* guards everything here, slots, and their homes */
 	struct fd_slot ring; /* ring.next was used last */
 	uint32_t n, max;
 };
@@ -38,8 +36,8 @@ static void unchain(struct fd_cache *c, struct fd_slot *s)
 {
 	s->prev->next = s->next;
 	s->next->prev = s->prev;
-	s->node->slot = NULL;
-	s->node = NULL;
+	*s->home = NULL;
+	s->home = NULL;
 	c->n--;
 }
 
@@ -80,13 +78,13 @@ static void use(struct fd_cache *c, struct fd_slot *s, struct fd_ref *ret)
 	*ret = (struct fd_ref){ s->fd, s };
 }
 
-int fdc_get(struct fd_cache *c, struct node *n, struct fd_ref *ret)
+int fdc_get_at(struct fd_cache *c, struct fd_slot **home, struct fd_ref *ret)
 {
 	int found = 0;
 
 	pthread_mutex_lock(&c->lock);
-	if (n->slot) {
-		use(c, n->slot, ret);
+	if (*home) {
+		use(c, *home, ret);
 		found = 1;
 	}
 	pthread_mutex_unlock(&c->lock);
@@ -106,7 +104,7 @@ static struct fd_slot *evict_one(struct fd_cache *c)
 	return NULL;
 }
 
-int fdc_put_take_fd(struct fd_cache *c, struct node *n, int fd, struct fd_ref *ret)
+int fdc_put_take_fd_at(struct fd_cache *c, struct fd_slot **home, int fd, struct fd_ref *ret)
 {
 	struct fd_slot *fresh = calloc(1, sizeof(*fresh)), *old;
 
@@ -116,12 +114,12 @@ int fdc_put_take_fd(struct fd_cache *c, struct node *n, int fd, struct fd_ref *r
 	}
 	fresh->fd = fd;
 	pthread_mutex_lock(&c->lock);
-	if (n->slot) {
-		use(c, n->slot, ret);
+	if (*home) {
+		use(c, *home, ret);
 		old = fresh;
 	} else {
-		fresh->node = n;
-		n->slot = fresh;
+		fresh->home = home;
+		*home = fresh;
 		c->n++;
 		fresh->n_users = 1;
 		chain_first(c, fresh);
@@ -141,7 +139,7 @@ void fdc_release(struct fd_cache *c, struct fd_ref *r)
 
 	if (s) {
 		pthread_mutex_lock(&c->lock);
-		dead = --s->n_users == 0 && !s->node;
+		dead = --s->n_users == 0 && !s->home;
 		pthread_mutex_unlock(&c->lock);
 	}
 	if (dead)
@@ -149,13 +147,13 @@ void fdc_release(struct fd_cache *c, struct fd_ref *r)
 	*r = (struct fd_ref){ -1, NULL };
 }
 
-void fdc_drop(struct fd_cache *c, struct node *n)
+void fdc_drop_at(struct fd_cache *c, struct fd_slot **home)
 {
 	struct fd_slot *s;
 	bool dead = false;
 
 	pthread_mutex_lock(&c->lock);
-	s = n->slot;
+	s = *home;
 	if (s) {
 		unchain(c, s);
 		dead = s->n_users == 0;

@@ -80,6 +80,7 @@ static int read_lower(
 		if (r < 0)
 			return r;
 		got = read_piece(&p, len - done, (char *)buf + done, &iov[n]);
+		lower_unmap(fs->lower, &p);
 		if (got < 0)
 			return (int)got;
 		done += (size_t)got;
@@ -112,6 +113,7 @@ static int read_fragments(
 		if (r < 0)
 			return r;
 		n = read_piece(&p, len - done, (char *)buf + done, &one);
+		lower_unmap(fs->lower, &p);
 		if (n < 0)
 			return (int)n;
 		/* A pipe takes 4096 bytes without blocking while it is empty. */
@@ -430,6 +432,7 @@ static off_t seek_lower(struct ovl_fs *fs, uint64_t handle, off_t off, int whenc
 			return whence == SEEK_HOLE ? off : -ENXIO;
 		if (r < 0)
 			return r;
+		lower_unmap(fs->lower, &p);
 		if (hole == (whence == SEEK_HOLE))
 			return off;
 		off += (off_t)p.len;

@@ -15,11 +15,14 @@
 #include "overlay/metacopy.h"
 #include "overlay/state.h"
 #include "overlay/visible.h"
+#include "overlay/xattrs.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <sys/xattr.h>
 
 #define MIN_CACHED_FDS 16
 #define MAX_CACHED_FDS 1024
@@ -52,7 +55,15 @@ static int read_ns_map(const char *path, struct idmap *ret)
  */
 static int share_fds(struct ovl_fs *fs)
 {
-	uint64_t limit = fd_raise_limit(), cached = limit / 4, orphans = limit / 4;
+	const uint64_t limit = fd_raise_limit();
+	const int lowest = fcntl(0, F_DUPFD_CLOEXEC, 0);
+	uint64_t open, cached, orphans;
+
+	/* The lowest number that is free tells how many are taken. */
+	open = lowest > 0 ? (uint64_t)lowest : 0;
+	if (lowest >= 0)
+		(void)close(lowest);
+	cached = orphans = limit > open ? (limit - open) / 4 : 0;
 
 	if (cached < MIN_CACHED_FDS)
 		cached = MIN_CACHED_FDS;
@@ -87,10 +98,26 @@ void ovl_fs_free(struct ovl_fs *fs)
 	idmap_done(&fs->ns_uids);
 	idmap_done(&fs->ns_gids);
 	pthread_rwlock_destroy(&fs->tree);
+	pthread_rwlock_destroy(&fs->gate);
 	pthread_mutex_destroy(&fs->search_lock);
 	free(fs);
 }
 DEFINE_CLEANUP(struct ovl_fs *, ovl_fs, ovl_fs_free)
+
+/* An upper whose owners stand in overrides says so at its root, for those to whom it is a layer. */
+static int keep_root(struct ovl_fs *fs, struct umeta *um)
+{
+	char text[META_OVERRIDE_BYTES];
+
+	if (um->ov.set ||
+		!(fs->up->super.ownership == UPPER_OVERRIDE || (fs->flags & OVL_KEEP_OWNERS)))
+		return 0;
+	um->ov = (struct node_override){
+		.set = true, .uid = um->st.st_uid, .gid = um->st.st_gid, .mode = um->st.st_mode
+	};
+	meta_override_format(&um->ov, text);
+	return fsetxattr(fs->up->tree_fd, XA_OVERRIDE, text, strlen(text), 0) < 0 ? -errno : 0;
+}
 
 static int make_root(struct ovl_fs *fs)
 {
@@ -101,7 +128,9 @@ static int make_root(struct ovl_fs *fs)
 
 	if (r == 0)
 		r = meta_read(fs->up->tree_fd, ".", DT_DIR, &um);
-	if (r == 0 && !um.origin && !(fs->flags & OVL_PEEK)) {
+	if (r == 0 && fs->up->flags & UPPER_GIVEN_TREE) {
+		r = keep_root(fs, &um);
+	} else if (r == 0 && !um.origin && !(fs->flags & OVL_PEEK)) {
 		r = metacopy_apply(fs, 0, &a, fs->up->tree_fd, &um.ov);
 		if (r == 0)
 			r = meta_read(fs->up->tree_fd, ".", DT_DIR, &um);
@@ -146,13 +175,52 @@ static void check_indexed(void *ctx, uint64_t origin, uint64_t ino)
 		(void)upper_index_del(fs->up, origin);
 }
 
+/* ---- inodes that nobody needs any more ---- */
+
+static void on_handle_unused(void *ctx, uint64_t handle)
+{
+	struct ovl_fs *fs = ctx;
+
+	if (fs->lower->ops->release)
+		fs->lower->ops->release(fs->lower, handle);
+}
+
+static bool is_handle_in_use(void *ctx, uint64_t handle)
+{
+	return node_handle_in_use(((struct ovl_fs *)ctx)->nodes, handle);
+}
+
+void ovl_begin(struct ovl_fs *fs)
+{
+	if (fs->lower->ops->reclaim)
+		(void)pthread_rwlock_rdlock(&fs->gate);
+}
+
+/* If others are busy, the next one does it. */
+void ovl_end(struct ovl_fs *fs)
+{
+	const struct lower_ops *ops = fs->lower->ops;
+
+	if (!ops->reclaim)
+		return;
+	(void)pthread_rwlock_unlock(&fs->gate);
+	if (!ops->wants_reclaim(fs->lower) || pthread_rwlock_trywrlock(&fs->gate) != 0)
+		return;
+	ops->reclaim(fs->lower, is_handle_in_use, fs);
+	(void)pthread_rwlock_unlock(&fs->gate);
+}
+
+/* ---- opening ---- */
+
 static int open_upper(struct ovl_fs *fs, const struct ovl_config *cfg, struct err *err)
 {
 	const struct upper_opts opts = { .state_fd = cfg->upper_dirfd,
+		.tree_fd = cfg->tree_fd,
 		.lower_id = cfg->lower_id,
 		.ownership = fs->can_chown ? UPPER_PLAIN : UPPER_OVERRIDE,
 		.flags = (cfg->flags & OVL_VOLATILE ? UPPER_VOLATILE : 0) |
-			 (cfg->flags & OVL_PEEK ? UPPER_PEEK : 0) };
+			 (cfg->flags & OVL_PEEK ? UPPER_PEEK : 0) |
+			 (cfg->flags & OVL_GIVEN_TREE ? UPPER_GIVEN_TREE : 0) };
 	int r = upper_open(&fs->up, &opts, err);
 
 	if (r < 0)
@@ -160,7 +228,7 @@ static int open_upper(struct ovl_fs *fs, const struct ovl_config *cfg, struct er
 	r = make_root(fs);
 	if (r < 0)
 		return err_set(err, r, "cannot prepare the upper's root directory");
-	if (!(fs->flags & OVL_PEEK))
+	if (!(fs->flags & OVL_PEEK) && !state_is_partial(fs))
 		upper_index_each(fs->up, check_indexed, fs);
 	return 0;
 }
@@ -176,6 +244,7 @@ int ovl_fs_new(struct ovl_fs **ret, const struct ovl_config *cfg, struct err *er
 	}
 	fs->lower = cfg->lower;
 	pthread_rwlock_init(&fs->tree, NULL);
+	pthread_rwlock_init(&fs->gate, NULL);
 	pthread_mutex_init(&fs->search_lock, NULL);
 	fs->flags = cfg->flags;
 	fs->squash_uid = cfg->squash_uid;
@@ -198,6 +267,7 @@ int ovl_fs_new(struct ovl_fs **ret, const struct ovl_config *cfg, struct err *er
 	if (r < 0)
 		return err_set(err, r, "cannot open the filesystem");
 	node_table_on_free(fs->nodes, on_node_free, fs);
+	node_table_on_unused(fs->nodes, on_handle_unused);
 	if (cfg->upper_dirfd >= 0) {
 		r = open_upper(fs, cfg, err);
 		if (r < 0)

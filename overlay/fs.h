@@ -23,6 +23,12 @@ enum ovl_flags {
 	OVL_PEEK = 1 << 4, /* look at an upper that may be mounted: nothing is locked or written.
 			      Only operations that look may be used; what changes meanwhile is seen
 			      or not.  Whoever needs it whole syncs and stops its writers first */
+	OVL_MAP_UPPER = 1 << 5, /* upper files have ids of the image, not those that clients see */
+	OVL_SQUASH_UID = 1 << 9, /* all is shown as squash_uid's; changes of it are ignored */
+	OVL_SQUASH_GID = 1 << 6, /* the same for squash_gid */
+	OVL_STATIC_NLINK = 1 << 7, /* all directories show one link */
+	OVL_GIVEN_TREE = 1 << 10, /* the upper tree stands where somebody else chose */
+	OVL_KEEP_OWNERS = 1 << 8, /* owner and mode of all that is written stand in the override */
 };
 
 struct ovl_config {
@@ -30,6 +36,8 @@ struct ovl_config {
 	const char *lower_id; /* recorded in the upper's superblock: "image:CHAIN-ID"; borrowed */
 	int upper_dirfd; /* state directory (doc/on-disk.md, "The upper"); -1: read-only; borrowed
 			  */
+	int tree_fd; /* with OVL_GIVEN_TREE: the upper tree; its root keeps the owner, mode and
+			times that it has; borrowed */
 	const struct idmap *uids; /* ids of the image -> ids that the kernel sees; NULL: the same;
 				     borrowed for the call */
 	const struct idmap *gids;
@@ -49,3 +57,10 @@ struct ovl_config {
  */
 int ovl_fs_new(struct ovl_fs **ret, const struct ovl_config *cfg, struct err *err);
 void ovl_fs_free(struct ovl_fs *fs);
+
+/**
+ * ovl_begin(), ovl_end() - around each operation, and around the use of what it returned, where
+ * several threads serve a filesystem; between them no inode that was forgotten loses its id
+ */
+void ovl_begin(struct ovl_fs *fs);
+void ovl_end(struct ovl_fs *fs);

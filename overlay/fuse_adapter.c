@@ -3,7 +3,7 @@
  * Between libfuse's low-level calls and overlay/ops.h: arguments in, one call, exactly one reply
  *
  * The daemon is the only one who changes what it serves, so the kernel may keep entries (absent
- * ones too) and attributes for ever.
+ * ones too) and attributes for ever, unless the mount was told otherwise.
  */
 #include "overlay/fuse_adapter.h"
 
@@ -16,7 +16,6 @@
 #include <pthread.h>
 #include <string.h>
 
-#define FOREVER_S	1e9
 #define MAX_IO_BYTES	(1U << 20)
 #define MAX_XATTR_BYTES (1U << 17)
 
@@ -27,9 +26,21 @@ void fuse_adapter_write_flags(uint32_t flags)
 	write_flags = flags;
 }
 
+static const struct fuse_adapter *adapter_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
 static struct ovl_fs *fs_of(fuse_req_t req)
 {
-	return ((struct fuse_adapter *)fuse_req_userdata(req))->fs;
+	return adapter_of(req)->fs;
+}
+
+/* For programs that cannot read longer numbers: those of one filesystem stay apart. */
+static void shorten_ino(fuse_req_t req, struct stat *st)
+{
+	if (adapter_of(req)->ino32)
+		st->st_ino = (uint32_t)(st->st_ino ^ (st->st_ino << 1 >> 33));
 }
 
 static struct ovl_cred cred_of(fuse_req_t req)
@@ -48,7 +59,8 @@ static void reply_err(fuse_req_t req, int r)
 static void reply_entry(fuse_req_t req, int r, const struct ovl_entry *e)
 {
 	struct ovl_fs *fs = fs_of(req);
-	struct fuse_entry_param p = { .entry_timeout = FOREVER_S, .attr_timeout = FOREVER_S };
+	const double timeout = adapter_of(req)->timeout_s;
+	struct fuse_entry_param p = { .entry_timeout = timeout, .attr_timeout = timeout };
 
 	if (r < 0) {
 		reply_err(req, r);
@@ -56,23 +68,26 @@ static void reply_entry(fuse_req_t req, int r, const struct ovl_entry *e)
 	}
 	p.ino = e->id;
 	p.attr = e->st;
+	shorten_ino(req, &p.attr);
 	if (fuse_reply_entry(req, &p) == -ENOENT)
 		ovl_forget(fs, e->id, 1); /* interrupted: the kernel will never forget it */
 }
 
-static void reply_attr(fuse_req_t req, int r, const struct stat *st)
+static void reply_attr(fuse_req_t req, int r, struct stat *st)
 {
-	if (r < 0)
+	if (r < 0) {
 		reply_err(req, r);
-	else
-		(void)fuse_reply_attr(req, st, FOREVER_S);
+		return;
+	}
+	shorten_ino(req, st);
+	(void)fuse_reply_attr(req, st, adapter_of(req)->timeout_s);
 }
 
 /* ---- names and attributes ---- */
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	const struct fuse_entry_param absent = { .entry_timeout = FOREVER_S };
+	const struct fuse_entry_param absent = { .entry_timeout = adapter_of(req)->timeout_s };
 	struct ovl_entry e;
 	int r = ovl_lookup(fs_of(req), parent, name, &e);
 
@@ -224,26 +239,26 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const 
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	const struct fuse_adapter *a = fuse_req_userdata(req);
+	const struct fuse_adapter *a = adapter_of(req);
 
 	if (a->no_open) {
 		reply_err(req, -ENOSYS);
 		return;
 	}
-	fi->keep_cache = 1;
+	fi->keep_cache = !a->expires;
 	(void)fuse_reply_open(req, fi);
 }
 
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	const struct fuse_adapter *a = fuse_req_userdata(req);
+	const struct fuse_adapter *a = adapter_of(req);
 
 	if (a->no_open) {
 		reply_err(req, -ENOSYS);
 		return;
 	}
-	fi->keep_cache = 1;
-	fi->cache_readdir = 1;
+	fi->keep_cache = !a->expires;
+	fi->cache_readdir = !a->expires;
 	(void)fuse_reply_open(req, fi);
 }
 
@@ -264,17 +279,19 @@ static bool is_dot(const char *name)
 static bool emit(void *ctx, const struct ovl_dirent *de)
 {
 	struct dir_buf *b = ctx;
+	const double timeout = adapter_of(b->req)->timeout_s;
 	struct fuse_entry_param p = { .ino = is_dot(de->name) ? 0 : de->id,
 		.attr = de->st,
-		.entry_timeout = FOREVER_S,
-		.attr_timeout = FOREVER_S };
+		.entry_timeout = timeout,
+		.attr_timeout = timeout };
 	char *at = b->data + b->len;
 	size_t left = b->room - b->len, n;
 
+	shorten_ino(b->req, &p.attr);
 	if (b->plus)
 		n = fuse_add_direntry_plus(b->req, at, left, de->name, &p, (off_t)de->off);
 	else
-		n = fuse_add_direntry(b->req, at, left, de->name, &de->st, (off_t)de->off);
+		n = fuse_add_direntry(b->req, at, left, de->name, &p.attr, (off_t)de->off);
 	if (n > left)
 		return false;
 	b->len += n;
@@ -455,7 +472,10 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
 
 	if (size > MAX_XATTR_BYTES)
 		size = MAX_XATTR_BYTES;
-	buf = malloc(size ? size : 1);
+	if (adapter_of(req)->no_xattrs)
+		n = -ENOSYS;
+	else
+		buf = malloc(size ? size : 1);
 	if (buf)
 		n = ovl_getxattr(fs_of(req), ino, name, buf, size);
 	reply_xattr(req, n, buf, size);
@@ -468,7 +488,10 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 
 	if (size > MAX_XATTR_BYTES)
 		size = MAX_XATTR_BYTES;
-	buf = malloc(size ? size : 1);
+	if (adapter_of(req)->no_xattrs)
+		n = -ENOSYS;
+	else
+		buf = malloc(size ? size : 1);
 	if (buf)
 		n = ovl_listxattr(fs_of(req), ino, buf, size);
 	reply_xattr(req, n, buf, size);
@@ -477,12 +500,15 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 static void op_setxattr(
 	fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
 {
-	reply_err(req, ovl_setxattr(fs_of(req), ino, name, value, size, flags));
+	reply_err(req, adapter_of(req)->no_xattrs
+			       ? -ENOSYS
+			       : ovl_setxattr(fs_of(req), ino, name, value, size, flags));
 }
 
 static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
-	reply_err(req, ovl_removexattr(fs_of(req), ino, name));
+	reply_err(
+		req, adapter_of(req)->no_xattrs ? -ENOSYS : ovl_removexattr(fs_of(req), ino, name));
 }
 
 /* ---- INIT ---- */
@@ -501,6 +527,14 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	 */
 	if (!a->read_only)
 		want |= FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK;
+	if (a->no_writeback)
+		want &= ~(unsigned int)FUSE_CAP_WRITEBACK_CACHE;
+	if (a->no_acl || a->no_xattrs)
+		want &= ~(unsigned int)FUSE_CAP_POSIX_ACL;
+	if (a->expires) {
+		want &= ~(unsigned int)FUSE_CAP_CACHE_SYMLINKS;
+		want |= FUSE_CAP_AUTO_INVAL_DATA;
+	}
 	conn->want = want & conn->capable;
 	conn->max_write = MAX_IO_BYTES;
 	conn->max_read = 0;

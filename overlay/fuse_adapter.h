@@ -15,7 +15,15 @@ struct fuse_adapter {
 	struct fuse_session *se; /* for notifications */
 	bool no_open; /* answer OPEN, OPENDIR and CREATE with ENOSYS */
 	bool read_only;
+	bool no_writeback;
+	bool no_xattrs;
+	bool no_acl;
+	bool ino32;
+	bool expires; /* the kernel shall not remember for ever */
+	double timeout_s;
 };
+
+#define FUSE_ADAPTER_FOREVER_S 1e9
 
 /** fuse_adapter_ops() - the table of handlers */
 const struct fuse_lowlevel_ops *fuse_adapter_ops(void);

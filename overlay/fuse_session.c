@@ -49,11 +49,23 @@ static void note_init(struct session *s, const struct fuse_in_header *head, size
 	s->killpriv_v2 = in->flags & FUSE_HANDLE_KILLPRIV_V2;
 }
 
+/* Is this thread between a request and its answer? */
+static __thread bool serving;
+
 static ssize_t session_read(int fd, void *buf, size_t len, void *userdata)
 {
 	const struct fuse_in_header *head = buf;
-	ssize_t n = read(fd, buf, len);
+	struct ovl_fs *fs = ((struct session *)userdata)->adapter.fs;
+	ssize_t n;
 
+	if (serving)
+		ovl_end(fs);
+	serving = false;
+	n = read(fd, buf, len);
+	if (n > 0) {
+		ovl_begin(fs);
+		serving = true;
+	}
 	if (n < (ssize_t)sizeof(*head))
 		return n;
 	if (head->opcode == FUSE_WRITE &&
@@ -216,8 +228,15 @@ int ovl_serve(struct ovl_fs *fs, int fuse_fd, const struct ovl_session_opts *opt
 {
 	static const struct fuse_custom_io io = { .writev = session_writev, .read = session_read };
 	struct session s = { .opts = opts,
-		.adapter = {
-			.fs = fs, .no_open = !opts->no_open_off, .read_only = opts->read_only } };
+		.adapter = { .fs = fs,
+			.no_open = !opts->no_open_off && !opts->expires,
+			.read_only = opts->read_only,
+			.no_writeback = opts->no_writeback,
+			.no_xattrs = opts->no_xattrs,
+			.no_acl = opts->no_acl,
+			.ino32 = opts->ino32,
+			.expires = opts->expires,
+			.timeout_s = opts->expires ? opts->timeout_s : FUSE_ADAPTER_FOREVER_S } };
 	auto_fd fd = fuse_fd;
 	int r;
 

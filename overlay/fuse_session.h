@@ -10,6 +10,13 @@ struct ovl_session_opts {
 	bool no_open_off; /* do not answer OPEN and OPENDIR with ENOSYS (see doc/overlay.md) */
 	bool debug;
 	bool read_only; /* the mount is */
+	bool no_writeback; /* each write(2) is sent at once */
+	bool no_xattrs; /* ENOSYS to all that concerns them */
+	bool no_acl;
+	bool ino32; /* inode numbers of 32 bits */
+	bool expires; /* somebody else changes the layers: opens are announced and nothing is
+			 remembered for longer than @timeout_s */
+	double timeout_s; /* with @expires */
 	const char *mountpoint; /* unmounted lazily on SIGTERM; NULL: somebody else's business */
 };
 

@@ -18,7 +18,7 @@ int ovl_lookup(struct ovl_fs *fs, uint64_t dir, const char *name, struct ovl_ent
 		return r;
 	r = child_stat(fs, &c, &ret->st);
 	ret->id = c.id;
-	if (r == 0 && fs->up)
+	if (r == 0 && state_counts_lookups(fs))
 		(void)node_looked_up(fs->nodes, c.id);
 	child_done(fs, &c);
 	return r;
@@ -26,8 +26,7 @@ int ovl_lookup(struct ovl_fs *fs, uint64_t dir, const char *name, struct ovl_ent
 
 void ovl_forget(struct ovl_fs *fs, uint64_t id, uint64_t n)
 {
-	/* A read-only mount makes no structs, so it has nothing to count. */
-	if (fs->up && id != NODE_ROOT)
+	if (state_counts_lookups(fs) && id != NODE_ROOT)
 		node_forget(fs->nodes, id, n);
 }
 
@@ -132,6 +131,11 @@ int ovl_statfs(struct ovl_fs *fs, struct statvfs *ret)
 	if (fs->up) {
 		if (fstatvfs(fs->up->tree_fd, ret) < 0)
 			return -errno;
+	} else if (fs->lower->ops->statfs) {
+		int r = fs->lower->ops->statfs(fs->lower, ret);
+
+		if (r < 0)
+			return r;
 	} else {
 		*ret = (struct statvfs){
 			.f_bsize = 4096, .f_frsize = 4096, .f_files = fs->lower->n_handles

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/types.h>
 
 /* Attributes as layers have them: ids are the image's, before any mapping. */
@@ -53,6 +54,7 @@ struct lower_piece {
 	int fd; /* else, if not -1: borrowed, with the bytes at @pos; else a hole */
 	uint64_t pos;
 	uint64_t len; /* of the piece, from the offset that was asked for; not 0 */
+	void *pin; /* the kind's; not NULL: lower_unmap() when done */
 };
 
 struct lower;
@@ -79,9 +81,37 @@ struct lower_ops {
 	 * the last.  The root has none.
 	 */
 	int (*name_of)(struct lower *l, uint64_t handle, uint32_t i, struct lower_name *ret);
+	/* NULL, or: what a piece with a pin holds is not needed any more. */
+	void (*unmap)(struct lower *l, struct lower_piece *piece);
+	/* NULL, or: where the lower says how much it holds. */
+	int (*statfs)(struct lower *l, struct statvfs *ret);
+	/*
+	 * NULL where handles are for ever.  Else a handle belongs to its inode as long as somebody
+	 * needs it: release() says that perhaps nobody does now, and reclaim(), called while no
+	 * operation is in progress, asks @in_use of each handle that was released or never used.
+	 */
+	void (*release)(struct lower *l, uint64_t handle);
+	bool (*wants_reclaim)(struct lower *l);
+	void (*reclaim)(struct lower *l, bool (*in_use)(void *ctx, uint64_t handle), void *ctx);
+};
+
+enum lower_flags {
+	LOWER_NAMES_PARTIAL = 1 << 0, /* name_of() knows the names that were looked up, by_ino()
+					 the inodes that have handles now */
+	LOWER_CHANGES = 1 << 1, /* somebody may change it while it is mounted */
+	LOWER_KEPT_XATTRS = 1 << 2, /* its attributes have the names that an upper keeps them
+				       under (overlay/xattrs.h) */
 };
 
 struct lower {
 	const struct lower_ops *ops;
-	uint64_t n_handles; /* handles are below this if the kind knows their number, else 0 */
+	uint64_t n_handles; /* handles are below this */
+	enum lower_flags flags;
 };
+
+/** lower_unmap() - let go of a piece */
+static inline void lower_unmap(struct lower *l, struct lower_piece *piece)
+{
+	if (piece->pin)
+		l->ops->unmap(l, piece);
+}

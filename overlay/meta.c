@@ -65,6 +65,15 @@ void meta_owner_from_client(
 	ret->exact = true;
 }
 
+void meta_owner_from_disk(
+	const struct ovl_fs *fs, uint32_t uid, uint32_t gid, struct meta_owner *ret)
+{
+	if (fs->flags & OVL_MAP_UPPER)
+		meta_owner_from_image(fs, uid, gid, ret);
+	else
+		meta_owner_from_client(fs, uid, gid, ret);
+}
+
 static bool in_namespace(const struct idmap *m, uint32_t id)
 {
 	uint32_t outside;
@@ -72,8 +81,15 @@ static bool in_namespace(const struct idmap *m, uint32_t id)
 	return m->n == 0 || idmap_out(m, id, &outside);
 }
 
-bool meta_ids_fit(const struct ovl_fs *fs, uint32_t uid, uint32_t gid)
+bool meta_ids_fit(const struct ovl_fs *fs, const struct meta_owner *o)
 {
+	uint32_t uid = meta_disk_uid(fs, o), gid = meta_disk_gid(fs, o);
+
+	if (fs->flags & OVL_KEEP_OWNERS)
+		return false;
+	/* With ids of the image on disk an owner fits whether it is shown as itself or not. */
+	if (!o->exact && !(fs->flags & OVL_MAP_UPPER))
+		return false;
 	if (uid == fs->euid && gid == fs->egid)
 		return true;
 	return fs->can_chown && in_namespace(&fs->ns_uids, uid) && in_namespace(&fs->ns_gids, gid);
@@ -279,11 +295,12 @@ static void fill_override(const struct meta_want *w, struct node_override *ov)
 int meta_apply(struct ovl_fs *fs, int fd, const struct meta_want *w, struct node_override *ov)
 {
 	uint32_t need = S_ISDIR(w->mode) ? 0700 : 0600, mode = w->mode & 07777;
-	bool own = w->owner.exact && meta_ids_fit(fs, w->owner.uid, w->owner.gid);
+	const uint32_t uid = meta_disk_uid(fs, &w->owner), gid = meta_disk_gid(fs, &w->owner);
+	bool own = meta_ids_fit(fs, &w->owner);
 	bool override = !own || !meta_type_is_kept(ov);
 	struct stat st;
 
-	if (!fs->can_override && (mode & need) != need) {
+	if ((!fs->can_override || (fs->flags & OVL_KEEP_OWNERS)) && (mode & need) != need) {
 		override = true;
 		mode |= need;
 	}
@@ -301,8 +318,8 @@ int meta_apply(struct ovl_fs *fs, int fd, const struct meta_want *w, struct node
 	}
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (own && (st.st_uid != w->owner.uid || st.st_gid != w->owner.gid)) {
-		if (fchown(fd, w->owner.uid, w->owner.gid) < 0)
+	if (own && (st.st_uid != uid || st.st_gid != gid)) {
+		if (fchown(fd, uid, gid) < 0)
 			return -errno;
 		st.st_mode = 0; /* set-id bits may have gone */
 	}
@@ -338,8 +355,7 @@ int meta_make_special(struct ovl_fs *fs, int dirfd, const char *name, const stru
 
 	*ret_ov = (struct node_override){ 0 };
 	/* A 0/0 device of its own would be a whiteout. */
-	if (!w->owner.exact || !meta_ids_fit(fs, w->owner.uid, w->owner.gid) ||
-		(S_ISCHR(w->mode) && w->major == 0 && w->minor == 0))
+	if (!meta_ids_fit(fs, &w->owner) || (S_ISCHR(w->mode) && w->major == 0 && w->minor == 0))
 		return make_stand_in(dirfd, name, w, target, ret_ov);
 	if (target)
 		r = symlinkat(target, dirfd, name);
@@ -349,7 +365,8 @@ int meta_make_special(struct ovl_fs *fs, int dirfd, const char *name, const stru
 		return make_stand_in(dirfd, name, w, NULL, ret_ov);
 	if (r < 0)
 		return -errno;
-	if (fchownat(dirfd, name, w->owner.uid, w->owner.gid, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fchownat(dirfd, name, meta_disk_uid(fs, &w->owner), meta_disk_gid(fs, &w->owner),
+		    AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	/* The owner's change may have taken bits that mknod(2) gave. */
 	if (!target && (w->mode & 07000) && fchmodat(dirfd, name, w->mode & 07777, 0) < 0)
@@ -361,6 +378,10 @@ int meta_make_special(struct ovl_fs *fs, int dirfd, const char *name, const stru
 
 static void squash(const struct ovl_fs *fs, struct stat *st)
 {
+	if (fs->flags & OVL_SQUASH_UID)
+		st->st_uid = fs->squash_uid;
+	if (fs->flags & OVL_SQUASH_GID)
+		st->st_gid = fs->squash_gid;
 	if (!(fs->flags & OVL_SQUASH_OWNER))
 		return;
 	st->st_uid = fs->squash_uid;
@@ -378,6 +399,13 @@ void meta_show(const struct ovl_fs *fs, const struct stat *st, const struct node
 {
 	*ret = *st;
 	ret->st_dev = 0;
+	if (!ov->set && (fs->flags & OVL_MAP_UPPER)) {
+		struct meta_owner o;
+
+		meta_owner_from_image(fs, st->st_uid, st->st_gid, &o);
+		ret->st_uid = o.uid;
+		ret->st_gid = o.gid;
+	}
 	if (ov->set) {
 		struct meta_owner o;
 

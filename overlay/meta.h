@@ -5,7 +5,8 @@
  * user.containers.override_stat instead
  *
  * Three numberings of ids meet here.  Image ids are what layers, overrides and origins hold.
- * Client ids are what the kernel sees in requests and replies.  Ids on upper files are client ids.
+ * Client ids are what the kernel sees in requests and replies.  Ids on upper files are client ids,
+ * with OVL_MAP_UPPER the image's.
  */
 
 #include "overlay/state.h"
@@ -39,8 +40,22 @@ struct meta_want {
 /** meta_owner_from_image() - ids that are not mapped show as the overflow id, or as 0 */
 void meta_owner_from_image(
 	const struct ovl_fs *fs, uint32_t uid, uint32_t gid, struct meta_owner *ret);
+/** meta_owner_from_disk() - from the ids of an upper file */
+void meta_owner_from_disk(
+	const struct ovl_fs *fs, uint32_t uid, uint32_t gid, struct meta_owner *ret);
 void meta_owner_from_client(
 	const struct ovl_fs *fs, uint32_t uid, uint32_t gid, struct meta_owner *ret);
+
+/* The ids that an upper file of this owner has. */
+static inline uint32_t meta_disk_uid(const struct ovl_fs *fs, const struct meta_owner *o)
+{
+	return fs->flags & OVL_MAP_UPPER ? o->image_uid : o->uid;
+}
+
+static inline uint32_t meta_disk_gid(const struct ovl_fs *fs, const struct meta_owner *o)
+{
+	return fs->flags & OVL_MAP_UPPER ? o->image_gid : o->gid;
+}
 
 /** meta_is_whiteout() - 0/0 character device */
 bool meta_is_whiteout(const struct stat *st);
@@ -82,5 +97,5 @@ void meta_show(const struct ovl_fs *fs, const struct stat *st, const struct node
 /** meta_show_lower() - the same for an inode of the lower */
 void meta_show_lower(const struct ovl_fs *fs, const struct lower_attr *a, struct stat *ret);
 
-/** meta_ids_fit() - can this process give a file to these client ids? */
-bool meta_ids_fit(const struct ovl_fs *fs, uint32_t uid, uint32_t gid);
+/** meta_ids_fit() - can this process give an upper file to this owner? */
+bool meta_ids_fit(const struct ovl_fs *fs, const struct meta_owner *o);

@@ -49,11 +49,21 @@ static int copy_xattr(struct ovl_fs *fs, uint64_t handle, const char *name, int 
 	len = ops->getxattr(fs->lower, handle, name, value, (size_t)len);
 	if (len < 0)
 		return (int)len;
-	if (acl_is_name(name) && acl_map(fs, value, (size_t)len, ACL_TO_CLIENT) < 0)
+	if (acl_is_name(name) && !(fs->flags & OVL_MAP_UPPER) &&
+		acl_map(fs, value, (size_t)len, ACL_TO_CLIENT) < 0)
 		return 0;
 	if (fsetxattr(fd, name, value, (size_t)len, 0) < 0 && !is_refusal(errno))
 		return -errno;
 	return 0;
+}
+
+/* What overlays know each other by does not go along; what clients escaped does. */
+static bool is_left_behind(const struct ovl_fs *fs, const char *name)
+{
+	char shown[XATTR_NAME_BYTES];
+
+	return xattr_is_private(name, strlen(name)) &&
+	       !((fs->lower->flags & LOWER_KEPT_XATTRS) && xattr_from_upper(name, shown));
 }
 
 static int copy_xattrs(struct ovl_fs *fs, uint64_t handle, int fd)
@@ -63,7 +73,7 @@ static int copy_xattrs(struct ovl_fs *fs, uint64_t handle, int fd)
 	auto_free char *names = NULL;
 
 	if (len <= 0)
-		return (int)len;
+		return len == -EOPNOTSUPP ? 0 : (int)len;
 	names = malloc((size_t)len);
 	if (!names)
 		return -ENOMEM;
@@ -71,7 +81,7 @@ static int copy_xattrs(struct ovl_fs *fs, uint64_t handle, int fd)
 	for (ssize_t at = 0; at < len; at += (ssize_t)strlen(names + at) + 1) {
 		int r;
 
-		if (xattr_is_private(names + at, strlen(names + at)))
+		if (is_left_behind(fs, names + at))
 			continue;
 		r = copy_xattr(fs, handle, names + at, fd);
 		if (r < 0)

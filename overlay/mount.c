@@ -74,13 +74,31 @@ static int configure(int fs, int fuse, const struct ovl_mount_opts *o)
 		return -errno;
 	if (o->read_only && fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0)
 		return -errno;
+	if (o->context && fsconfig(fs, FSCONFIG_SET_STRING, "context", o->context, 0) < 0)
+		return -errno;
 	return fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ? -errno : 0;
+}
+
+static unsigned int attrs_of(const struct ovl_mount_opts *o)
+{
+	unsigned int attrs = o->flags & OVL_MOUNT_ATIME ? MOUNT_ATTR_RELATIME : MOUNT_ATTR_NOATIME;
+
+	if (!(o->flags & OVL_MOUNT_DEV))
+		attrs |= MOUNT_ATTR_NODEV;
+	if (o->flags & OVL_MOUNT_NO_SUID)
+		attrs |= MOUNT_ATTR_NOSUID;
+	if (o->flags & OVL_MOUNT_NO_EXEC)
+		attrs |= MOUNT_ATTR_NOEXEC;
+	if (o->flags & OVL_MOUNT_NO_DIRATIME)
+		attrs |= MOUNT_ATTR_NODIRATIME;
+	if (o->read_only)
+		attrs |= MOUNT_ATTR_RDONLY;
+	return attrs;
 }
 
 int ovl_mount_detached(
 	const struct ovl_mount_opts *o, int *ret_fuse, int *ret_mount, struct err *err)
 {
-	unsigned int attrs = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME;
 	auto_fd fuse = -1;
 	auto_fd fs = -1;
 	auto_fd mount_fd = -1;
@@ -95,9 +113,7 @@ int ovl_mount_detached(
 	r = configure(fs, fuse, o);
 	if (r < 0)
 		return context_error(fs, r, "cannot configure a FUSE mount", err);
-	if (o->read_only)
-		attrs |= MOUNT_ATTR_RDONLY;
-	mount_fd = fsmount(fs, FSMOUNT_CLOEXEC, attrs);
+	mount_fd = fsmount(fs, FSMOUNT_CLOEXEC, attrs_of(o));
 	if (mount_fd < 0)
 		return context_error(fs, -errno, "cannot make a FUSE mount", err);
 	*ret_fuse = fd_take(&fuse);

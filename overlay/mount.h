@@ -7,10 +7,20 @@
 
 #include <stdbool.h>
 
+enum ovl_mount_flags {
+	OVL_MOUNT_DEV = 1 << 0, /* devices work, where the kernel lets them */
+	OVL_MOUNT_NO_SUID = 1 << 1,
+	OVL_MOUNT_NO_EXEC = 1 << 2,
+	OVL_MOUNT_ATIME = 1 << 3,
+	OVL_MOUNT_NO_DIRATIME = 1 << 4,
+};
+
 struct ovl_mount_opts {
 	bool read_only;
 	bool allow_other; /* needed wherever another id than the mounter's reads it */
+	enum ovl_mount_flags flags; /* fusermount3 decides by itself */
 	const char *source; /* first column of /proc/mounts, e.g. "lamina"; NULL: that */
+	const char *context; /* SELinux label; NULL: none */
 };
 
 /**

@@ -12,8 +12,8 @@
 struct row {
 	struct node *node; /* shard lock */
 	uint64_t n_lookup; /* shard lock */
-	uint32_t dir; /* shard lock; the name that it was found by last */
-	uint32_t ordinal_plus_1; /* shard lock; 0: none */
+	uint64_t ordinal_plus_1; /* shard lock; of the name that it was found by last; 0: none */
+	uint32_t dir; /* shard lock; of that name */
 };
 
 struct shard {
@@ -28,8 +28,10 @@ struct shard {
 struct node_table {
 	uint64_t n_handles;
 	struct row *rows;
+	uint64_t rows_used; /* atomic; structs stand in rows below this */
 	struct shard shards[N_SHARDS];
 	void (*drop)(void *ctx, struct node *n);
+	void (*unused)(void *ctx, uint64_t handle);
 	void *ctx;
 };
 
@@ -81,6 +83,30 @@ void node_table_on_free(struct node_table *t, void (*drop)(void *ctx, struct nod
 	t->ctx = ctx;
 }
 
+void node_table_on_unused(struct node_table *t, void (*unused)(void *ctx, uint64_t handle))
+{
+	t->unused = unused;
+}
+
+bool node_handle_in_use(struct node_table *t, uint64_t handle)
+{
+	struct shard *s = shard_of(t, node_id_of_handle(handle));
+	bool used;
+
+	pthread_mutex_lock(&s->lock);
+	used = t->rows[handle].node || t->rows[handle].n_lookup > 0;
+	pthread_mutex_unlock(&s->lock);
+	return used;
+}
+
+static void say_unused(struct node_table *t, uint64_t id)
+{
+	uint64_t handle = node_id_handle(t, id);
+
+	if (t->unused && handle != NODE_NO_HANDLE)
+		t->unused(t->ctx, handle);
+}
+
 /* Free a node that is in no table; its names are handed out, for their parents need a put. */
 static struct node_link *destroy(struct node_table *t, struct node *n)
 {
@@ -88,6 +114,7 @@ static struct node_link *destroy(struct node_table *t, struct node *n)
 
 	if (t->drop)
 		t->drop(t->ctx, n);
+	say_unused(t, n->id);
 	dn_done(&n->names);
 	pthread_mutex_destroy(&n->lock);
 	pthread_cond_destroy(&n->changed);
@@ -116,7 +143,7 @@ void node_table_free(struct node_table *t)
 		free(s->buckets);
 	}
 	/* Reading the rows would page all of them in: look only where nodes are left. */
-	for (uint64_t h = 0; node_count(t) > 0 && h < t->n_handles; h++)
+	for (uint64_t h = 0; node_count(t) > 0 && h < t->rows_used; h++)
 		if (t->rows[h].node) {
 			for (struct node_link *next, *l = destroy(t, t->rows[h].node); l;
 				l = next) {
@@ -271,6 +298,16 @@ void node_put_fresh(struct node_table *t, struct node *fresh)
 	destroy_chain(t, fresh);
 }
 
+/* Structs stand in rows up to this one. */
+static void note_row(struct node_table *t, uint64_t id)
+{
+	uint64_t used = __atomic_load_n(&t->rows_used, __ATOMIC_RELAXED);
+
+	while (used < id && !__atomic_compare_exchange_n(&t->rows_used, &used, id, true,
+				    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
 struct node *node_publish(struct node_table *t, struct node *fresh)
 {
 	struct shard *s = shard_of(t, fresh->id);
@@ -288,6 +325,8 @@ struct node *node_publish(struct node_table *t, struct node *fresh)
 		__atomic_store_n(at, fresh, __ATOMIC_RELEASE);
 		if (!row_of(t, fresh->id))
 			s->n++;
+		else
+			note_row(t, fresh->id);
 		s->n_nodes++;
 		n = fresh;
 		fresh = NULL;
@@ -350,7 +389,7 @@ void node_forget(struct node_table *t, uint64_t id, uint64_t n)
 	struct row *row = row_of(t, id);
 	struct node **at, *node;
 	uint64_t *count;
-	bool dead = false;
+	bool dead = false, unused = false;
 
 	pthread_mutex_lock(&s->lock);
 	at = slot_of(t, s, id);
@@ -358,12 +397,15 @@ void node_forget(struct node_table *t, uint64_t id, uint64_t n)
 	count = row ? &row->n_lookup : node ? &node->n_lookup : NULL;
 	if (count) {
 		*count -= n < *count ? n : *count;
+		unused = !node && *count == 0;
 		if (node)
 			dead = unhash_if_unused(t, s, node);
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (dead)
 		destroy_chain(t, node);
+	else if (unused)
+		say_unused(t, id);
 }
 
 void node_set_alias(struct node_table *t, uint64_t handle, uint64_t dir, uint64_t ordinal)
@@ -372,7 +414,7 @@ void node_set_alias(struct node_table *t, uint64_t handle, uint64_t dir, uint64_
 
 	pthread_mutex_lock(&s->lock);
 	t->rows[handle].dir = (uint32_t)dir;
-	t->rows[handle].ordinal_plus_1 = (uint32_t)ordinal + 1;
+	t->rows[handle].ordinal_plus_1 = ordinal + 1;
 	pthread_mutex_unlock(&s->lock);
 }
 

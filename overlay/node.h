@@ -101,6 +101,14 @@ void node_table_free(struct node_table *t);
 /** node_table_on_free() - @drop releases what the table does not know (fds) before a node dies */
 void node_table_on_free(struct node_table *t, void (*drop)(void *ctx, struct node *n), void *ctx);
 
+/**
+ * node_table_on_unused() - @unused hears of handles whose inode neither the kernel nor a struct
+ * needs any more, with the context of node_table_on_free(); no lock is held
+ */
+void node_table_on_unused(struct node_table *t, void (*unused)(void *ctx, uint64_t handle));
+/** node_handle_in_use() - does the kernel or a struct need it now? */
+bool node_handle_in_use(struct node_table *t, uint64_t handle);
+
 static inline uint64_t node_id_of_handle(uint64_t handle)
 {
 	return handle + 1;

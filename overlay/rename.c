@@ -71,7 +71,7 @@ static int prepare_mover(struct ovl_fs *fs, struct side *s)
 		r = copyup_dir(fs, c.id, &s->n);
 	else
 		/* A copy of an inode with several names may be made under another one. */
-		r = copyup_file(fs, c.id, COPYUP_META, &s->n);
+		r = copyup_file(fs, c.id, copyup_for_new_name(fs), &s->n);
 	child_done(fs, &c);
 	return r;
 }

@@ -32,9 +32,22 @@ struct ovl_fs {
 	gid_t egid;
 	bool can_chown; /* CAP_CHOWN */
 	bool can_override; /* CAP_DAC_OVERRIDE: any mode may stand on an upper file */
+	pthread_rwlock_t gate; /* read-held by operations; see ovl_begin() */
 	pthread_mutex_t search_lock; /* outermost: one thread looks for renamed directories */
 	bool moved_known; /* atomic; all of them have structs */
 	uint64_t n_dir_moves; /* atomic; directories that changed their place */
 	uint64_t n_orphan_fds; /* atomic */
 	uint64_t max_orphan_fds;
 };
+
+/* Does anybody ask how often the kernel was told about an inode? */
+static inline bool state_counts_lookups(const struct ovl_fs *fs)
+{
+	return fs->up || fs->lower->ops->release;
+}
+
+/* Does the lower know no more names and numbers than those that were looked up? */
+static inline bool state_is_partial(const struct ovl_fs *fs)
+{
+	return fs->lower->flags & LOWER_NAMES_PARTIAL;
+}

@@ -18,10 +18,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 #define LIMIT_SUPER_BYTES 4096
+#define LOCK_TRIES	  500 /* of 10 ms */
 
 void upper_work_name(struct upper *up, char name[UPPER_WORK_NAME_BYTES])
 {
@@ -336,8 +338,12 @@ static int open_dirs(struct upper *up)
  * A new upper/ starts with permissions that let its owner in; the root's real metadata comes with
  * the first change to it.  While it has none, it shows the lower's.
  */
-static int open_tree(struct upper *up)
+static int open_tree(struct upper *up, const struct upper_opts *o)
 {
+	if (o->flags & UPPER_GIVEN_TREE) {
+		up->tree_fd = openat(o->tree_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		return up->tree_fd < 0 ? -errno : 0;
+	}
 	return open_dir(up->state_fd, "upper", 0755, &up->tree_fd);
 }
 
@@ -432,8 +438,13 @@ DEFINE_CLEANUP(struct upper *, upper, upper_close)
 
 static int take_lock(struct upper *up, struct err *err)
 {
-	int fd = lock_open(up->state_fd, "lock", LOCK_EXCLUSIVE, LOCK_TRY);
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	int fd, tries = up->flags & UPPER_GIVEN_TREE ? LOCK_TRIES : 1;
 
+	/* An engine may mount again before the daemon of the mount that it ended has ended, too. */
+	while ((fd = lock_open(up->state_fd, "lock", LOCK_EXCLUSIVE, LOCK_TRY)) == -EAGAIN &&
+		--tries > 0)
+		(void)nanosleep(&pause, NULL);
 	if (fd == -EAGAIN)
 		return err_say(err, -EBUSY, "it is mounted already");
 	if (fd < 0)
@@ -505,7 +516,7 @@ int upper_open(struct upper **ret, const struct upper_opts *opts, struct err *er
 		r = settle_volatile(up, opts, marked, err);
 	if (r < 0)
 		return r;
-	r = open_tree(up);
+	r = open_tree(up, opts);
 	if (r == 0)
 		r = read_index(up);
 	if (r < 0)

@@ -19,6 +19,7 @@ enum upper_ownership { UPPER_PLAIN, UPPER_OVERRIDE };
 enum upper_flags {
 	UPPER_VOLATILE = 1 << 0, /* sync nothing, and leave the mark of that */
 	UPPER_PEEK = 1 << 1, /* no lock, nothing made or emptied: work/ and orphans/ stay closed */
+	UPPER_GIVEN_TREE = 1 << 2, /* the tree stands at a place that somebody else chose */
 };
 
 struct upper_super {
@@ -46,6 +47,7 @@ struct upper {
 /* How to open one. */
 struct upper_opts {
 	int state_fd; /* borrowed; upper/, work/, index/ are made in it */
+	int tree_fd; /* with UPPER_GIVEN_TREE: in place of upper/; borrowed */
 	const char *lower_id; /* what it has to lie over, recorded at the first mount */
 	enum upper_ownership ownership; /* recorded then; an existing upper keeps its own */
 	enum upper_flags flags;

@@ -158,19 +158,32 @@ int visible_lower_name(struct ovl_fs *fs, uint64_t handle, struct lower_name *re
 
 int visible_count_names(struct ovl_fs *fs, uint64_t handle, uint32_t *ret)
 {
-	uint32_t n = 0;
+	uint32_t n = 0, n_hidden = 0;
+	struct lower_attr a;
+	int r;
 
 	for (uint32_t i = 0;; i++) {
 		struct lower_name at;
-		int r = fs->lower->ops->name_of(fs->lower, handle, i, &at);
 
+		r = fs->lower->ops->name_of(fs->lower, handle, i, &at);
 		if (r == -ENOENT)
 			break;
 		if (r == 0)
 			r = name_is_visible(fs, &at);
 		if (r < 0)
 			return r;
-		n += (uint32_t)r;
+		if (r > 0)
+			n++;
+		else
+			n_hidden++;
+	}
+	/* Names that nobody looked up yet are supposed to be visible. */
+	if (state_is_partial(fs)) {
+		r = fs->lower->ops->attr(fs->lower, handle, &a);
+		if (r < 0)
+			return r;
+		if (a.nlink > n + n_hidden)
+			n = a.nlink - n_hidden;
 	}
 	*ret = n;
 	return 0;

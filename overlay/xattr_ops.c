@@ -39,12 +39,18 @@ static int open_upper(struct ovl_fs *fs, struct node *n, struct fd_ref *ret)
 static ssize_t get_lower(
 	struct ovl_fs *fs, uint64_t handle, const char *name, void *buf, size_t size)
 {
+	char kept[XATTR_NAME_BYTES];
 	ssize_t n;
 
 	if (handle == NODE_NO_HANDLE)
 		return -ESTALE;
-	if (xattr_is_private(name, strlen(name)))
+	if (fs->lower->flags & LOWER_KEPT_XATTRS) {
+		if (xattr_to_upper(name, kept) < 0)
+			return -ENODATA;
+		name = kept;
+	} else if (xattr_is_private(name, strlen(name))) {
 		return -ENODATA;
+	}
 	n = fs->lower->ops->getxattr(fs->lower, handle, name, buf, size);
 	/* An ACL whose ids mean nothing here: the mode says the rest. */
 	if (n > 0 && size > 0 && acl_is_name(name) &&
@@ -73,6 +79,9 @@ ssize_t ovl_getxattr(struct ovl_fs *fs, uint64_t id, const char *name, void *buf
 		if (r < 0)
 			r = -errno;
 		fdc_release(fs->fds, &ref);
+		if (r > 0 && size > 0 && (fs->flags & OVL_MAP_UPPER) && acl_is_name(name) &&
+			acl_map(fs, buf, (size_t)r, ACL_TO_CLIENT) < 0)
+			r = -ENODATA;
 	} else {
 		r = r == -EPERM || r == -EOPNOTSUPP ? -ENODATA : r;
 	}
@@ -121,11 +130,29 @@ static ssize_t list_upper(struct ovl_fs *fs, struct node *n, char *buf, size_t s
 	return len < 0 ? len : show_names(names, (size_t)len, buf, size);
 }
 
+/* Names of a lower that has only clients' own; what left them out is hidden. */
+static ssize_t pass_names(const char *names, size_t len, char *buf, size_t room)
+{
+	size_t done = 0;
+
+	for (size_t at = 0; at < len; at += strlen(names + at) + 1) {
+		size_t n = strlen(names + at) + 1;
+
+		if (xattr_is_private(names + at, n - 1))
+			continue;
+		if (room && room - done < n)
+			return -ERANGE;
+		if (room)
+			memcpy(buf + done, names + at, n);
+		done += n;
+	}
+	return (ssize_t)done;
+}
+
 static ssize_t list_lower(struct ovl_fs *fs, uint64_t handle, char *buf, size_t size)
 {
 	auto_free char *names = NULL;
 	ssize_t len;
-	size_t done = 0;
 
 	if (handle == NODE_NO_HANDLE)
 		return -ESTALE;
@@ -136,18 +163,10 @@ static ssize_t list_lower(struct ovl_fs *fs, uint64_t handle, char *buf, size_t 
 	if (!names)
 		return -ENOMEM;
 	len = fs->lower->ops->listxattr(fs->lower, handle, names, (size_t)len);
-	for (ssize_t at = 0; at < len; at += (ssize_t)strlen(names + at) + 1) {
-		size_t n = strlen(names + at) + 1;
-
-		if (xattr_is_private(names + at, n - 1))
-			continue;
-		if (size && size - done < n)
-			return -ERANGE;
-		if (size)
-			memcpy(buf + done, names + at, n);
-		done += n;
-	}
-	return len < 0 ? len : (ssize_t)done;
+	if (len <= 0)
+		return len;
+	return fs->lower->flags & LOWER_KEPT_XATTRS ? show_names(names, (size_t)len, buf, size)
+						    : pass_names(names, (size_t)len, buf, size);
 }
 
 ssize_t ovl_listxattr(struct ovl_fs *fs, uint64_t id, char *buf, size_t size)
@@ -211,10 +230,19 @@ static int change_upper(struct ovl_fs *fs, struct node *n, const struct xattr_ch
 
 static int change(struct ovl_fs *fs, uint64_t id, struct xattr_change *c)
 {
+	auto_free char *acl = NULL;
 	char kept[XATTR_NAME_BYTES];
 	struct node *n;
 	int r = xattr_to_upper(c->name, kept);
 
+	if (r == 0 && (fs->flags & OVL_MAP_UPPER) && c->value && acl_is_name(c->name)) {
+		acl = malloc(c->size + 1);
+		if (!acl)
+			return -ENOMEM;
+		memcpy(acl, c->value, c->size);
+		r = acl_map(fs, acl, c->size, ACL_TO_IMAGE);
+		c->value = acl;
+	}
 	if (r == 0)
 		r = copyup_any(fs, id, &n);
 	if (r < 0)
