@@ -3,9 +3,9 @@
  * A container's life, as its monitor lives it
  *
  * Invariants: - state.json is written before the program begins and after it has ended; a
- *               container that never began leaves nothing
+ *               container that never began and was not there before leaves nothing
  *             - whatever fails, ctr_end() ends every process that was started
- *             - the terminal has its mode back before anything is printed
+ *             - a client learns the exit code when nothing of the container is left to do
  */
 #include "runtime/container.h"
 
@@ -16,6 +16,7 @@
 #include "runtime/spec_check.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -23,19 +24,21 @@
 
 void ctr_init(struct container *c)
 {
-	memset(c, 0, sizeof(*c));
+	memset(c, 0, offsetof(struct container, monitor));
 	c->ns = (struct userns)USERNS_INIT;
 	c->dir = (struct ctr_dir)CTR_DIR_INIT;
 	c->root = (struct rootproc)ROOTPROC_INIT;
-	c->monitor.signal_fd = -1;
+	c->network = NULL;
+	c->kept = c->started = false;
+	ctropts_init(&c->opts);
+	monitor_init(&c->monitor);
 	ctr_stage_init(&c->stage, NULL);
-	tty_init(&c->tty, -1, -1);
 }
 
-int ctr_begin(struct container *c, const char *store_path, const char *name, struct err *err)
+/* The parent namespace, and the store as it is seen there. */
+static int enter(struct container *c, const char *store_path, struct err *err)
 {
-	auto_fd store_fd = -1;
-	int r;
+	int r, store_fd;
 
 	r = userns_enter(&c->ns, err);
 	if (r < 0)
@@ -43,15 +46,63 @@ int ctr_begin(struct container *c, const char *store_path, const char *name, str
 	store_fd = open(store_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (store_fd < 0)
 		return err_set(err, -errno, "cannot open the store '%s'", store_path);
-	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
-		return err_set(err, -errno, "cannot become a subreaper");
-	record_sweep(store_fd);
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) {
+		r = err_set(err, -errno, "cannot become a subreaper");
+		(void)close(store_fd);
+		return r;
+	}
+	record_sweep(store_fd, c->ns.rundir_fd);
+	return store_fd;
+}
+
+int ctr_begin(struct container *c, const char *store_path, const char *name, struct err *err)
+{
+	auto_fd store_fd = enter(c, store_path, err);
+	int r;
+
+	if (store_fd < 0)
+		return store_fd;
 	r = ctr_dir_create(store_fd, name, &c->dir, err);
 	if (r < 0)
 		return r;
 	record_init(&c->record, c->dir.id);
 	c->record.name = name ? strdup(name) : str_format("%.*s", CTR_SHORT_ID_LEN, c->dir.id);
 	return c->record.name ? 0 : err_set(err, -ENOMEM, "cannot make the container");
+}
+
+static int read_config(struct container *c, const char *json, size_t len, struct err *err)
+{
+	int r = spec_parse(json, len, &c->spec, err);
+
+	if (r >= 0 && !c->spec->process)
+		r = err_say(err, -EINVAL, "the configuration has no process");
+	return r < 0 ? r : spec_check(c->spec, err);
+}
+
+int ctr_open(struct container *c, const char *store_path, const char *ref, struct err *err)
+{
+	auto_fd store_fd = enter(c, store_path, err);
+	auto_free char *json = NULL;
+	char id[CTR_ID_LEN + 1];
+	size_t len;
+	int r;
+
+	if (store_fd < 0)
+		return store_fd;
+	r = record_find(store_fd, ref, id, err);
+	if (r >= 0)
+		r = ctr_dir_take(store_fd, id, &c->dir, err);
+	if (r < 0)
+		return r;
+	c->kept = true;
+	r = record_load(&c->dir, &c->record, err);
+	if (r >= 0)
+		r = ctropts_read(c->dir.fd, &c->opts, err);
+	if (r < 0)
+		return r;
+	r = at_read_file(c->dir.fd, "config.json", LIMIT_SPEC_BYTES, &json, &len);
+	return r < 0 ? err_set(err, r, "cannot read the container's configuration")
+		     : read_config(c, json, len, err);
 }
 
 int ctr_configure(struct container *c, const char *json, size_t len, struct err *err)
@@ -61,10 +112,8 @@ int ctr_configure(struct container *c, const char *json, size_t len, struct err 
 	r = at_replace_file(c->dir.fd, "config.json", json, len, 0600, 0);
 	if (r < 0)
 		return err_set(err, r, "cannot write the container's configuration");
-	r = spec_parse(json, len, &c->spec, err);
-	if (r >= 0 && !c->spec->process)
-		r = err_say(err, -EINVAL, "the configuration has no process");
-	return r < 0 ? r : spec_check(c->spec, err);
+	r = read_config(c, json, len, err);
+	return r < 0 ? r : ctropts_write(c->dir.fd, &c->opts, err);
 }
 
 static int move_state(struct container *c, enum ctr_event event, struct err *err)
@@ -72,6 +121,125 @@ static int move_state(struct container *c, enum ctr_event event, struct err *err
 	int r = state_next(c->record.state, event, &c->record.state);
 
 	return r < 0 ? err_say(err, r, "the container is %s", state_name(c->record.state)) : 0;
+}
+
+int ctr_save(struct container *c, struct err *err)
+{
+	int r;
+
+	r = move_state(c, EV_CONFIGURED, err);
+	if (r >= 0)
+		r = record_write(&c->dir, &c->record, err);
+	if (r >= 0)
+		r = ctr_dir_keep(&c->dir, err);
+	c->kept = r >= 0;
+	return r;
+}
+
+/* ---- streams ---- */
+
+/* A terminal in the container's hands could be fed with input for the caller's shell. */
+static bool is_direct(const struct container *c, const struct ctr_start_opts *opts, int fd)
+{
+	const char *driver = c->opts.log_driver;
+
+	if (!(opts->flags & CTR_FOREGROUND) || isatty(fd))
+		return false;
+	if (fd == STDIN_FILENO)
+		return true;
+	return driver ? str_eq(driver, "passthrough") : c->record.auto_remove;
+}
+
+/* The container's end belongs to its user, who may open it again as /dev/stdout. */
+static int make_pipe(struct container *c, int inside, int fds[2], struct err *err)
+{
+	const struct spec_user *u = &c->spec->process->user;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_set(err, -errno, "cannot make a pipe");
+	if (fcntl(fds[!inside], F_SETFL, O_NONBLOCK) < 0 ||
+		(fchown(fds[inside], u->uid, u->gid) < 0 && errno != EINVAL && errno != EPERM)) {
+		int r = err_set(err, -errno, "cannot prepare a pipe");
+
+		(void)close(fds[0]);
+		(void)close(fds[1]);
+		return r;
+	}
+	return 0;
+}
+
+/* @ret_inside: ends of the container's, to be closed when it has them. */
+static int make_streams(
+	struct container *c, const struct ctr_start_opts *opts, int ret_inside[3], struct err *err)
+{
+	struct streams *s = &c->monitor.streams;
+	int fds[2], r;
+
+	if (c->spec->process->terminal)
+		return 0;
+	c->stage.stdio[0] = -1;
+	if (c->opts.interactive && is_direct(c, opts, STDIN_FILENO)) {
+		c->stage.stdio[0] = STDIN_FILENO;
+	} else if (c->opts.interactive) {
+		r = make_pipe(c, 0, fds, err);
+		if (r < 0)
+			return r;
+		c->stage.stdio[0] = ret_inside[0] = fds[0];
+		s->in_fd = fds[1];
+	}
+	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (is_direct(c, opts, fd)) {
+			c->stage.stdio[fd] = fd;
+			continue;
+		}
+		r = make_pipe(c, 1, fds, err);
+		if (r < 0)
+			return r;
+		c->stage.stdio[fd] = ret_inside[fd] = fds[1];
+		s->out_fds[fd - STDOUT_FILENO] = fds[0];
+	}
+	return 0;
+}
+
+static int open_log(struct container *c, const struct ctr_start_opts *opts, struct err *err)
+{
+	const char *driver = c->opts.log_driver;
+
+	if (driver ? !str_eq(driver, "file")
+		   : opts->flags & CTR_FOREGROUND && c->record.auto_remove)
+		return 0;
+	return logfile_open(&c->monitor.streams.log, c->dir.fd, c->opts.log_max_bytes, err);
+}
+
+/* The size comes before the first byte: from whichever of our streams is a terminal. */
+static int take_terminal(struct container *c, struct err *err)
+{
+	struct winsize ws = { 0 };
+	int r;
+
+	if (c->stage.pty_fd < 0)
+		return 0;
+	r = streams_set_terminal(&c->monitor.streams, fd_take(&c->stage.pty_fd), err);
+	if (r < 0)
+		return r;
+	for (int fd = 0; fd < 3; fd++)
+		if (ioctl(fd, TIOCGWINSZ, &ws) == 0 && ws.ws_row && ws.ws_col)
+			break;
+	streams_set_size(&c->monitor.streams, ws.ws_row, ws.ws_col);
+	return 0;
+}
+
+/* From now on the caller's streams are the client's alone; warnings go to its stderr while it waits. */
+static void leave_streams(unsigned int flags)
+{
+	auto_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return;
+	(void)dup2(null, STDIN_FILENO);
+	(void)dup2(null, STDOUT_FILENO);
+	if (!(flags & CTR_FOREGROUND) && !log_is_debug())
+		(void)dup2(null, STDERR_FILENO);
 }
 
 /* ---- start ---- */
@@ -103,27 +271,31 @@ static int start_network(struct container *c, struct network *network, struct er
 	return network_start(network, &place, err);
 }
 
-static int prepare(struct container *c, const struct ctr_start_opts *opts, struct err *err)
+static int prepare(struct container *c, struct ctr_start_opts *opts, struct err *err)
 {
 	int r;
 
 	ctr_stage_init(&c->stage, c->spec);
 	c->stage.setgroups_denied = c->ns.single_id;
-	if (!opts->interactive)
-		c->stage.stdio[0] = -1;
-	r = rootfs_open(&c->stage.rootfs, c->spec, c->dir.fd, opts->root_mount, err);
+	c->stage.n_preserve_fds = opts->n_preserve_fds;
+	r = rootfs_open(&c->stage.rootfs, c->spec, c->dir.fd, fd_take(&opts->root_mount), err);
 	if (r >= 0 && c->spec->seccomp) {
 		r = sec_compile_cached(c->ns.rundir_fd, c->spec->seccomp, &c->filter, err);
 		c->stage.filter = &c->filter;
 	}
-	return r;
+	return r < 0 ? r : open_log(c, opts, err);
 }
 
 static int spawn(struct container *c, const struct ctr_start_opts *opts, struct err *err)
 {
+	int inside[3] = { -1, -1, -1 };
 	int r;
 
-	r = ctr_stage_spawn(&c->stage, err);
+	r = make_streams(c, opts, inside, err);
+	if (r >= 0)
+		r = ctr_stage_spawn(&c->stage, err);
+	for (int i = 0; i < 3; i++)
+		cleanup_fd(&inside[i]);
 	if (r < 0)
 		return r;
 	if (c->root.sock >= 0)
@@ -134,11 +306,10 @@ static int spawn(struct container *c, const struct ctr_start_opts *opts, struct 
 	return r < 0 ? r : ctr_stage_wait_ready(&c->stage, err);
 }
 
-int ctr_create(struct container *c, const struct ctr_start_opts *opts, struct err *err)
+int ctr_create(struct container *c, struct ctr_start_opts *opts, struct err *err)
 {
 	int r;
 
-	c->interactive = opts->interactive;
 	r = prepare(c, opts, err);
 	if (r >= 0)
 		r = spawn(c, opts, err);
@@ -147,50 +318,134 @@ int ctr_create(struct container *c, const struct ctr_start_opts *opts, struct er
 	return r < 0 ? rootproc_explain(&c->root, r, err) : 0;
 }
 
+static int write_pid_file(const struct container *c, struct err *err)
+{
+	const char *path = c->opts.pid_file;
+	const char *name = path ? strrchr(path, '/') : NULL;
+	auto_free char *dir = NULL;
+	auto_fd dirfd = -1;
+	char text[16];
+	int r;
+
+	if (!name)
+		return 0;
+	dir = strndup(path, (size_t)(name - path) + 1);
+	if (!dir)
+		return err_set(err, -ENOMEM, "cannot write '%s'", path);
+	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	snprintf(text, sizeof(text), "%d", (int)c->stage.pid);
+	r = dirfd < 0 ? -errno : at_replace_file(dirfd, name + 1, text, strlen(text), 0644, 0);
+	return r < 0 ? err_set(err, r, "cannot write '%s'", path) : 0;
+}
+
+/* What the record says of an earlier life is over. */
+static void begin_life(struct container *c)
+{
+	(void)proc_id_of(getpid(), &c->record.monitor);
+	record_stamp_boot(&c->record);
+	c->record.exit_code = -1;
+	c->record.started_s = c->record.finished_s = 0;
+}
+
+static int write_created(struct container *c, struct err *err)
+{
+	begin_life(c);
+	return record_write(&c->dir, &c->record, err);
+}
+
 /* The record goes first: who sees the program run finds its container written down. */
-static int run_program(struct container *c, struct err *err)
+static int write_running(struct container *c, struct err *err)
+{
+	int r = move_state(c, EV_START, err);
+
+	begin_life(c);
+	c->record.started_s = time(NULL);
+	if (r >= 0)
+		r = record_write(&c->dir, &c->record, err);
+	if (r < 0 || c->kept != c->record.auto_remove)
+		return r;
+	return c->kept ? ctr_dir_doom(&c->dir, err) : ctr_dir_keep(&c->dir, err);
+}
+
+static int tell_started(struct container *c, struct ctr_start_opts *opts, struct err *err)
+{
+	struct attach_msg m = { .kind = ATTACH_STARTED };
+	int client = fd_take(&opts->client), r;
+
+	if (client < 0)
+		return 0;
+	memcpy(m.data, c->dir.id, CTR_ID_LEN);
+	r = attach_send(client, &m, CTR_ID_LEN, ATTACH_WAIT);
+	if (r >= 0 && opts->flags & (CTR_FOREGROUND | CTR_ATTACHED))
+		return streams_add_client(
+			&c->monitor.streams, client, opts->flags & CTR_FOREGROUND);
+	(void)close(client);
+	return r < 0 ? err_set(err, r, "cannot tell that the container has started") : 0;
+}
+
+/* An initialized container tells so, and goes on when it is told to. */
+static int wait_for_start(struct container *c, struct ctr_start_opts *opts, struct err *err)
 {
 	int r;
 
-	r = move_state(c, EV_START, err);
+	if (!(opts->flags & CTR_WAIT_START))
+		return 0;
+	r = write_created(c, err);
 	if (r >= 0)
-		r = record_write(&c->dir, &c->record, err);
-	if (r >= 0 && !c->record.auto_remove)
-		r = ctr_dir_keep(&c->dir, err);
+		r = tell_started(c, opts, err);
+	leave_streams(0);
 	if (r >= 0)
-		r = monitor_init(&c->monitor, err);
-	if (r >= 0 && c->stage.pty_fd >= 0) {
-		tty_init(&c->tty, c->interactive ? STDIN_FILENO : -1, STDOUT_FILENO);
-		r = tty_attach(&c->tty, fd_take(&c->stage.pty_fd), err);
-		c->monitor.tty = &c->tty;
-	}
-	if (r >= 0)
-		r = ctr_stage_start(&c->stage, err);
+		r = monitor_wait_start(&c->monitor, err);
 	if (r < 0)
 		return r;
-	c->started = true;
+	opts->client = fd_take(&c->monitor.streams.starter_fd);
+	opts->flags |= CTR_ATTACHED;
 	return 0;
 }
 
-int ctr_start(struct container *c, struct err *err)
+static int run_program(struct container *c, struct ctr_start_opts *opts, struct err *err)
 {
-	int r = run_program(c, err);
+	int r;
+
+	c->monitor.pidfd = c->stage.pidfd;
+	c->monitor.root_pidfd = c->root.pidfd;
+	c->monitor.net_pidfd = c->network ? c->network->pidfd : -1;
+	c->monitor.timeout_s = (uint32_t)c->opts.timeout_s;
+	r = monitor_hold_signals(&c->monitor, err);
+	if (r >= 0)
+		r = take_terminal(c, err);
+	if (r >= 0)
+		r = c->monitor.streams.listen_fd = attach_listen(c->ns.rundir_fd, c->dir.id, err);
+	if (r >= 0)
+		r = write_pid_file(c, err);
+	if (r >= 0)
+		r = wait_for_start(c, opts, err);
+	if (r >= 0)
+		r = write_running(c, err);
+	if (r >= 0)
+		r = ctr_stage_start(&c->stage, err);
+	c->started = r >= 0;
+	return r;
+}
+
+int ctr_start(struct container *c, struct ctr_start_opts *opts, struct err *err)
+{
+	int r = run_program(c, opts, err);
 
 	if (r < 0) {
-		tty_done(&c->tty);
+		c->record.exit_code = c->stage.exit_code;
 		return rootproc_explain(&c->root, r, err);
 	}
 	log_debug("run", "started id=%s pid=%d", c->dir.id, (int)c->stage.pid);
-	return 0;
+	r = tell_started(c, opts, err);
+	leave_streams(opts->flags);
+	return r;
 }
 
 int ctr_wait(struct container *c, struct err *err)
 {
 	int code;
 
-	c->monitor.pidfd = c->stage.pidfd;
-	c->monitor.root_pidfd = c->root.pidfd;
-	c->monitor.net_pidfd = c->network ? c->network->pidfd : -1;
 	code = monitor_run(&c->monitor, err);
 	if (code >= 0) {
 		cleanup_fd(&c->stage.pidfd);
@@ -204,7 +459,7 @@ int ctr_wait(struct container *c, struct err *err)
 
 static void end_processes(struct container *c)
 {
-	bool throw_away = !c->started || c->record.auto_remove;
+	bool throw_away = c->started ? c->record.auto_remove : !c->kept;
 
 	ctr_stage_done(&c->stage);
 	/* Not all children: others are of whoever called exec to run us, and may wait for our end. */
@@ -221,7 +476,10 @@ static void end_record(struct container *c)
 
 	if (c->dir.fd < 0)
 		return;
-	if (c->started && !c->record.auto_remove) {
+	/* A start that failed leaves a container as it was. */
+	if (c->kept && !c->started && !state_is_live(c->record.state))
+		return;
+	if (!c->record.auto_remove && (c->kept || c->started)) {
 		c->record.finished_s = time(NULL);
 		r = move_state(c, EV_EXITED, &err);
 		if (r >= 0)
@@ -233,15 +491,20 @@ static void end_record(struct container *c)
 		log_warning("run", "%s", err.text);
 }
 
-void ctr_end(struct container *c)
+void ctr_end(struct container *c, int exit_code)
 {
-	tty_done(&c->tty);
 	end_processes(c);
+	if (c->monitor.streams.listen_fd >= 0)
+		attach_unlink(c->ns.rundir_fd, c->dir.id);
 	end_record(c);
-	monitor_done(&c->monitor);
 	ctr_dir_close(&c->dir);
 	record_done(&c->record);
+	ctropts_done(&c->opts);
 	sec_filter_done(&c->filter);
 	spec_free(c->spec);
 	userns_leave(&c->ns);
+	/* Last: a client may take its time. */
+	if (exit_code >= 0)
+		streams_finish(&c->monitor.streams, exit_code);
+	monitor_done(&c->monitor);
 }

@@ -13,12 +13,12 @@
 #include "base/at.h"
 #include "base/cleanup.h"
 #include "base/sock.h"
-#include "runtime/monitor.h"
 #include "runtime/oci_bundle.h"
 #include "runtime/oci_cgroup.h"
 #include "runtime/oci_delete.h"
 #include "runtime/oci_hooks.h"
 #include "runtime/seccomp_cache.h"
+#include "runtime/watch.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -319,9 +319,9 @@ static int run_start(struct oci *o, void *opts, char **args, struct err *err)
 
 /* ---- run ---- */
 
-static int watch(struct oci_create *c, struct monitor *m, struct tty *tty, struct err *err)
+static int watch(struct oci_create *c, struct watch *m, struct tty *tty, struct err *err)
 {
-	int r = monitor_init(m, err);
+	int r = watch_init(m, err);
 
 	if (r >= 0 && c->stage.pty_fd >= 0) {
 		tty_init(tty, STDIN_FILENO, STDOUT_FILENO);
@@ -334,18 +334,18 @@ static int watch(struct oci_create *c, struct monitor *m, struct tty *tty, struc
 		r = poststart(&c->state, c->spec, err);
 	if (r >= 0) {
 		m->pidfd = c->stage.pidfd;
-		r = monitor_run(m, err);
+		r = watch_run(m, err);
 		ctr_stage_release(&c->stage);
 	}
 	tty_done(tty);
-	monitor_done(m);
+	watch_done(m);
 	return r;
 }
 
 static int run_run(struct oci *o, void *opts, char **args, struct err *err)
 {
 	const struct oci_create_opts *given = opts;
-	struct monitor m = { .signal_fd = -1 };
+	struct watch m = { .signal_fd = -1 };
 	struct oci_create c;
 	struct tty tty;
 	bool failed;

@@ -12,11 +12,11 @@
 #include "runtime/caps.h"
 #include "runtime/cgroup.h"
 #include "runtime/exec.h"
-#include "runtime/monitor.h"
 #include "runtime/oci_bundle.h"
 #include "runtime/oci_cgroup.h"
 #include "runtime/oci_create.h"
 #include "runtime/spec_check.h"
+#include "runtime/watch.h"
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
@@ -288,12 +288,12 @@ static int tell(struct exec *x, struct err *err)
 
 static int watch(struct exec *x, struct err *err)
 {
-	struct monitor m = { .signal_fd = -1 };
+	struct watch m = { .signal_fd = -1 };
 	struct tty tty;
 	int r;
 
 	tty_init(&tty, -1, -1);
-	r = monitor_init(&m, err);
+	r = watch_init(&m, err);
 	if (r >= 0 && x->stage.pty_fd >= 0) {
 		tty_init(&tty, STDIN_FILENO, STDOUT_FILENO);
 		r = tty_attach(&tty, fd_take(&x->stage.pty_fd), err);
@@ -303,11 +303,11 @@ static int watch(struct exec *x, struct err *err)
 		r = ctr_stage_start(&x->stage, err);
 	if (r >= 0) {
 		m.pidfd = x->stage.pidfd;
-		r = monitor_run(&m, err);
+		r = watch_run(&m, err);
 		ctr_stage_release(&x->stage);
 	}
 	tty_done(&tty);
-	monitor_done(&m);
+	watch_done(&m);
 	return r;
 }
 

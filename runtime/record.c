@@ -22,6 +22,7 @@
 #include "base/json.h"
 #include "base/lock.h"
 #include "base/log.h"
+#include "runtime/attach.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -251,6 +252,13 @@ int ctr_dir_keep(const struct ctr_dir *d, struct err *err)
 	return r < 0 ? err_set(err, r, "cannot keep the container") : 0;
 }
 
+int ctr_dir_doom(const struct ctr_dir *d, struct err *err)
+{
+	auto_fd mark = mark_gone(d->containers_fd, d->id);
+
+	return mark < 0 ? err_set(err, mark, "cannot mark the container") : 0;
+}
+
 int ctr_dir_remove(const struct ctr_dir *d, const char *name, struct err *err)
 {
 	auto_fd mark = mark_gone(d->containers_fd, d->id);
@@ -313,6 +321,11 @@ void record_init(struct record *r, const char *id)
 	r->exit_code = -1;
 	r->created_s = time(NULL);
 	(void)proc_id_of(getpid(), &r->monitor);
+	record_stamp_boot(r);
+}
+
+void record_stamp_boot(struct record *r)
+{
 	read_first_line("/etc/machine-id", r->machine_id, sizeof(r->machine_id));
 	read_first_line("/proc/sys/kernel/random/boot_id", r->boot_id, sizeof(r->boot_id));
 }
@@ -343,13 +356,15 @@ static void proc_from_json(const json_t *j, struct proc_id *ret)
 
 int record_write(const struct ctr_dir *d, const struct record *r, struct err *err)
 {
-	auto_json *j = json_pack("{s:s, s:s?, s:s?, s:s?, s:s?, s:s, s:o, s:o, s:i, s:I, s:I, s:b, "
-				 "s:s, s:s}",
+	auto_json *j = json_pack(
+		"{s:s, s:s?, s:s?, s:s?, s:s?, s:s, s:o, s:o, s:i, s:I, s:I, s:I, s:b, "
+		"s:s, s:s}",
 		"id", r->id, "name", r->name, "image", r->image, "imageId", r->image_id, "command",
 		r->command, "status", state_name(r->state), "init", proc_to_json(&r->init),
 		"monitor", proc_to_json(&r->monitor), "exitCode", r->exit_code, "created",
-		(json_int_t)r->created_s, "finished", (json_int_t)r->finished_s, "autoRemove",
-		r->auto_remove, "machineId", r->machine_id, "bootId", r->boot_id);
+		(json_int_t)r->created_s, "started", (json_int_t)r->started_s, "finished",
+		(json_int_t)r->finished_s, "autoRemove", r->auto_remove, "machineId", r->machine_id,
+		"bootId", r->boot_id);
 	auto_free char *text = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
 	int ret;
 
@@ -377,7 +392,7 @@ static void copy_str(const json_t *j, const char *key, char *ret, size_t size)
 static int record_from_json(const json_t *j, struct record *r)
 {
 	const char *status = json_get_str(j, "status");
-	uint64_t created = 0, finished = 0;
+	uint64_t created = 0, started = 0, finished = 0;
 
 	if (!status || state_parse(status, &r->state) < 0)
 		return -EBADMSG;
@@ -385,8 +400,10 @@ static int record_from_json(const json_t *j, struct record *r)
 		dup_str(j, "imageId", &r->image_id) < 0 || dup_str(j, "command", &r->command) < 0)
 		return -ENOMEM;
 	(void)json_get_u64(j, "created", &created);
+	(void)json_get_u64(j, "started", &started);
 	(void)json_get_u64(j, "finished", &finished);
 	r->created_s = (int64_t)created;
+	r->started_s = (int64_t)started;
 	r->finished_s = (int64_t)finished;
 	r->exit_code = (int)json_integer_value(json_object_get(j, "exitCode"));
 	r->auto_remove = json_is_true(json_object_get(j, "autoRemove"));
@@ -404,7 +421,7 @@ static bool is_alive(int dirfd)
 	return lock >= 0 && is_held(lock);
 }
 
-static int record_load(int dirfd, const char *id, struct record *ret, struct err *err)
+static int load(int dirfd, const char *id, struct record *ret, struct err *err)
 {
 	auto_free char *text = NULL;
 	auto_json *j = NULL;
@@ -425,6 +442,16 @@ static int record_load(int dirfd, const char *id, struct record *ret, struct err
 	return r < 0 ? err_set(err, r, "state of container '%s'", id) : 0;
 }
 
+int record_load(const struct ctr_dir *d, struct record *ret, struct err *err)
+{
+	int r = load(d->fd, d->id, ret, err);
+
+	/* The lock is ours, so nothing of it lives. */
+	if (r >= 0 && (state_is_live(ret->state) || ret->state == CTR_CREATING))
+		ret->state = CTR_STOPPED;
+	return r;
+}
+
 int record_read(int store_fd, const char *id, struct record *ret, struct err *err)
 {
 	auto_fd containers_fd = open_containers(store_fd, err);
@@ -439,10 +466,10 @@ int record_read(int store_fd, const char *id, struct record *ret, struct err *er
 		return err_set(err, fd, "cannot open container '%s'", id);
 	/* The lock first: a monitor writes the end before it lets go. */
 	alive = is_alive(fd);
-	r = record_load(fd, id, ret, err);
+	r = load(fd, id, ret, err);
 	if (r < 0)
 		return r;
-	if (!alive && ret->state < CTR_STOPPED)
+	if (!alive && (state_is_live(ret->state) || ret->state == CTR_CREATING))
 		ret->state = CTR_STOPPED;
 	return 0;
 }
@@ -519,7 +546,7 @@ static int take_marked(int store_fd, int containers_fd, const char *id, struct c
 }
 
 /* A container of another machine may live there. */
-static void sweep_one(int store_fd, int containers_fd, const char *id)
+static void sweep_one(int store_fd, int containers_fd, int rundir_fd, const char *id)
 {
 	struct ctr_dir d = CTR_DIR_INIT;
 	struct record here, r = { 0 };
@@ -528,15 +555,17 @@ static void sweep_one(int store_fd, int containers_fd, const char *id)
 	if (take_marked(store_fd, containers_fd, id, &d) < 0)
 		return;
 	record_init(&here, id);
-	foreign = d.fd >= 0 && record_load(d.fd, id, &r, NULL) == 0 &&
+	foreign = d.fd >= 0 && load(d.fd, id, &r, NULL) == 0 &&
 		  !str_eq(r.machine_id, here.machine_id);
+	if (!foreign)
+		attach_unlink(rundir_fd, id);
 	if (!foreign && ctr_dir_remove(&d, r.name, NULL) == 0)
 		log_debug("record", "swept id=%s", id);
 	record_done(&r);
 	ctr_dir_close(&d);
 }
 
-void record_sweep(int store_fd)
+void record_sweep(int store_fd, int rundir_fd)
 {
 	auto_fd containers_fd = open_containers(store_fd, NULL);
 	auto_strv ids = { 0 };
@@ -555,5 +584,5 @@ void record_sweep(int store_fd)
 			break;
 	(void)closedir(dir);
 	for (size_t i = 0; i < ids.n; i++)
-		sweep_one(store_fd, containers_fd, ids.v[i]);
+		sweep_one(store_fd, containers_fd, rundir_fd, ids.v[i]);
 }

@@ -36,7 +36,7 @@ struct record {
 	struct proc_id init; /* first process, seen from the monitor's pid namespace */
 	struct proc_id monitor;
 	int exit_code; /* of a stopped one; -1: nobody saw it end */
-	int64_t created_s, finished_s; /* since the epoch; 0: not yet */
+	int64_t created_s, started_s, finished_s; /* since the epoch; 0: not yet */
 	bool auto_remove;
 	char machine_id[33]; /* "" if this machine has none */
 	char boot_id[37];
@@ -73,6 +73,9 @@ int ctr_dir_create(int store_fd, const char *name, struct ctr_dir *ret, struct e
 /** ctr_dir_keep() - from now on the container outlives its monitor */
 int ctr_dir_keep(const struct ctr_dir *d, struct err *err);
 
+/** ctr_dir_doom() - from now on it goes with its monitor */
+int ctr_dir_doom(const struct ctr_dir *d, struct err *err);
+
 /** ctr_dir_remove() - remove the directory and all that is in it, and the name */
 int ctr_dir_remove(const struct ctr_dir *d, const char *name, struct err *err);
 
@@ -85,12 +88,18 @@ int ctr_dir_take(int store_fd, const char *id, struct ctr_dir *ret, struct err *
 /** record_init() - a record of this machine, this boot and this process */
 void record_init(struct record *r, const char *id);
 
+/** record_stamp_boot() - note the machine and boot that it runs on */
+void record_stamp_boot(struct record *r);
+
+/** record_load() - what state.json of a held container says */
+int record_load(const struct ctr_dir *d, struct record *ret, struct err *err);
+
 /** record_write() - replace state.json */
 int record_write(const struct ctr_dir *d, const struct record *r, struct err *err);
 
 /**
- * record_read() - what state.json says, corrected by the lock: a container without a monitor that
- * was not seen to end is CTR_STOPPED, exit code -1
+ * record_read() - what state.json says, corrected by the lock: a live container without a monitor
+ * was not seen to end, so it is CTR_STOPPED, exit code -1
  */
 int record_read(int store_fd, const char *id, struct record *ret, struct err *err);
 
@@ -108,5 +117,6 @@ int record_list(int store_fd, struct strv *ret, struct err *err);
  *
  * Costs one directory listing if there is nothing to do.  Containers of another machine (the store
  * may be shared) are left alone.
+ * @rundir_fd: where their sockets are; -1: these stay
  */
-void record_sweep(int store_fd);
+void record_sweep(int store_fd, int rundir_fd);

@@ -8,6 +8,21 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+/*
+ * Our number outside of the user namespace, which is the same on both sides of entering the parent
+ * namespace.  The map's first line has the user, who is root inside.
+ */
+static unsigned int outer_uid(void)
+{
+	unsigned int inside, outside, n, uid = geteuid();
+	auto_file f = fopen("/proc/self/uid_map", "re");
+
+	while (f && fscanf(f, "%u %u %u", &inside, &outside, &n) == 3)
+		if (uid >= inside && uid - inside < n)
+			return outside + (uid - inside);
+	return uid;
+}
+
 static char *default_path(void)
 {
 	const char *xdg = getenv("XDG_RUNTIME_DIR");
@@ -18,7 +33,7 @@ static char *default_path(void)
 	if (geteuid() == 0 && stat("/run", &st) == 0 && st.st_uid == 0 &&
 		faccessat(AT_FDCWD, "/run", W_OK, AT_EACCESS) == 0)
 		return str_format("/run/lamina");
-	return str_format("/tmp/lamina-%u", (unsigned int)geteuid());
+	return str_format("/tmp/lamina-%u", outer_uid());
 }
 
 int rundir_open(struct err *err)

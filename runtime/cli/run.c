@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Verb: run
+ * Verbs: run, create
  *
- *      image ─▶ root process ─▶ detached mount ─▶ who the user is ─▶ config.json ─▶ engine ─▶ code
+ *      image ─▶ container ─▶ root ─▶ who the user is ─▶ config.json ─▶ engine ─▶ code
  *
- * Nothing is printed but errors: stdout and stderr are the container's.
+ * `run` starts a monitor and is its client.  Nothing is printed but errors, and the id of a
+ * container that runs on: stdout and stderr are the container's.
  */
+#include "base/at.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
-#include "image/store.h"
-#include "runtime/cli/cli.h"
+#include "runtime/cli/boot.h"
 #include "runtime/cli/run_opts.h"
-#include "runtime/container.h"
-#include "runtime/etcfiles.h"
+#include "runtime/control.h"
 #include "runtime/inroot.h"
-#include "runtime/mnt.h"
+#include "runtime/rundir.h"
 #include "runtime/seccomp_json.h"
 #include "runtime/spec_json.h"
-#include "runtime/spec_make.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -32,66 +31,9 @@ struct run {
 	const char *image_name;
 	char **command;
 	size_t n_command;
-	struct img_store *store;
-	struct img img; /* lease_fd -1 if there is none */
-	json_t *image_config; /* NULL with --rootfs */
-	struct container c;
-	int root_mount;
+	struct boot b;
+	bool left; /* the detach keys were pressed */
 };
-
-/* ---- what is run ---- */
-
-static int open_image(struct run *run, struct err *err)
-{
-	int r;
-
-	if (run->opts->rootfs)
-		return 0;
-	r = img_resolve(run->store, run->image_name, &run->img, err);
-	if (r < 0) {
-		if (r == -ENOENT)
-			err_hint(err, r, "lamina pull %s", run->image_name);
-		return r;
-	}
-	r = json_parse(
-		run->img.config_json, run->img.config_len, "image config", &run->image_config, err);
-	return r;
-}
-
-/* The upper lies in the container's directory, so it goes with the container. */
-static int open_upper(const struct ctr_dir *d, struct err *err)
-{
-	int fd;
-
-	if (mkdirat(d->fd, "root", 0700) < 0)
-		return err_set(err, -errno, "cannot make the container's upper directory");
-	fd = openat(d->fd, "root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? err_set(err, -errno, "cannot open the container's upper directory") : fd;
-}
-
-static int mount_root(struct run *run, struct err *err)
-{
-	auto_fd upper = -1;
-	const int not_kept[] = { run->c.dir.lock_fd };
-	const struct rootproc_opts opts = { .store = run->store,
-		.img = &run->img,
-		.close_fds = not_kept,
-		.n_close_fds = ARRAY_SIZE(not_kept),
-		.throw_away = run->opts->rm };
-	struct rootproc_opts with_upper = opts;
-
-	if (run->opts->rootfs) {
-		run->root_mount = mnt_clone(AT_FDCWD, run->image_name, AT_RECURSIVE);
-		if (run->root_mount < 0)
-			return err_set(err, run->root_mount, "cannot mount '%s'", run->image_name);
-		return rootproc_start_guard(&run->c.root, &opts, err);
-	}
-	upper = open_upper(&run->c.dir, err);
-	if (upper < 0)
-		return upper;
-	with_upper.upper_dirfd = upper;
-	return rootproc_start(&run->c.root, &with_upper, &run->root_mount, err);
-}
 
 /* ---- who runs it ---- */
 
@@ -112,13 +54,13 @@ static int find_user(struct run *run, struct userdb_user *ret, struct err *err)
 	int r;
 
 	if (!name)
-		name = json_get_str(json_object_get(run->image_config, "config"), "User");
-	r = read_userdb(run->root_mount, "etc/passwd", &passwd_text, &passwd);
+		name = json_get_str(json_object_get(run->b.image_config, "config"), "User");
+	r = read_userdb(run->b.root_mount, "etc/passwd", &passwd_text, &passwd);
 	if (r >= 0)
-		r = read_userdb(run->root_mount, "etc/group", &group_text, &group);
+		r = read_userdb(run->b.root_mount, "etc/group", &group_text, &group);
 	if (r < 0) {
 		err_set(err, r, "cannot read the users of the image");
-		return rootproc_explain(&run->c.root, r, err);
+		return rootproc_explain(&run->b.c.root, r, err);
 	}
 	r = userdb_resolve(name, &passwd, &group, ret, err);
 	for (size_t i = 0; r >= 0 && i < run->opts->group_add.n; i++) {
@@ -151,7 +93,7 @@ static void fill_namespaces(const struct run *run, struct spec_make *m)
 
 	for (size_t i = 0; i < ARRAY_SIZE(always); i++)
 		m->ns[always[i]].mode = SPEC_MAKE_NEW;
-	if (run->plan.network.mode.kind != NETMODE_HOST)
+	if (run->b.network.mode.kind != NETMODE_HOST)
 		m->ns[SPEC_NS_NET].mode = SPEC_MAKE_NEW;
 }
 
@@ -166,7 +108,7 @@ static int dump_config(struct run *run, const struct spec_make *m, struct err *e
 		return r;
 	if (spec_json_dump(doc, &text) < 0)
 		return err_set(err, -ENOMEM, "config.json");
-	return ctr_configure(&run->c, text.data, text.len, err);
+	return ctr_configure(&run->b.c, text.data, text.len, err);
 }
 
 static int make_config(struct run *run, const struct userdb_user *user, struct err *err)
@@ -177,9 +119,9 @@ static int make_config(struct run *run, const struct userdb_user *user, struct e
 	struct utsname uts = { 0 };
 	struct sec_host host;
 	struct spec_make m = {
-		.id = run->c.dir.id,
+		.id = run->b.c.dir.id,
 		.rootfs = "rootfs",
-		.image = run->image_config,
+		.image = run->b.image_config,
 		.flags = run->plan.flags,
 		.entrypoint = o->entrypoint,
 		.command = run->command,
@@ -199,6 +141,7 @@ static int make_config(struct run *run, const struct userdb_user *user, struct e
 		.cgroup = SPEC_MAKE_CGROUP_RO,
 		.unmask = &run->plan.unmask,
 		.sysctls = &o->sysctl,
+		.annotations = &o->annotation,
 		.host = &host,
 	};
 	int r = 0;
@@ -220,24 +163,12 @@ static int make_config(struct run *run, const struct userdb_user *user, struct e
 	return r;
 }
 
-static int make_etcfiles(struct run *run, struct err *err)
-{
-	struct etcfiles e = { .hostname =
-				      run->c.spec->hostname ? run->c.spec->hostname : "localhost",
-		.name = run->c.record.name,
-		.add_hosts = &run->opts->add_host,
-		.dns = &run->opts->dns };
-
-	network_etcfiles(&run->plan.network, &e);
-	return etcfiles_write(run->c.dir.fd, &e, err);
-}
-
 /* ---- the record ---- */
 
 static int describe(struct run *run, struct err *err)
 {
-	struct record *rec = &run->c.record;
-	const struct spec_list *args = &run->c.spec->process->args;
+	struct record *rec = &run->b.c.record;
+	const struct spec_list *args = &run->b.c.spec->process->args;
 	char image_id[DIGEST_TEXT_BYTES];
 	auto_buf command = { 0 };
 
@@ -245,91 +176,221 @@ static int describe(struct run *run, struct err *err)
 		if (buf_printf(&command, "%s%s", i ? " " : "", args->v[i]) < 0)
 			return err_set(err, -ENOMEM, "cannot describe the container");
 	rec->command = buf_take(&command);
-	rec->auto_remove = run->opts->rm;
-	rec->image = strdup(run->img.name ? run->img.name : run->image_name);
+	rec->image = strdup(run->b.img.name ? run->b.img.name : run->image_name);
 	if (!run->opts->rootfs) {
-		digest_text(&run->img.config_digest, image_id);
+		digest_text(&run->b.img.config_digest, image_id);
 		rec->image_id = strdup(image_id);
 	}
 	return rec->command && rec->image ? 0
 					  : err_set(err, -ENOMEM, "cannot describe the container");
 }
 
-static int configure(struct run *run, struct err *err)
+/* A new container with its files, its root mounted. */
+static int make(struct run *run, struct err *err)
 {
 	auto_userdb_user user = { 0 };
+	struct boot *b = &run->b;
 	int r;
 
-	r = find_user(run, &user, err);
+	r = ctr_begin(&b->c, img_store_path(b->store), run->opts->name, err);
+	if (r < 0)
+		return r;
+	b->c.record.auto_remove = run->opts->rm;
+	r = boot_root(b, err);
+	if (r >= 0)
+		r = find_user(run, &user, err);
 	if (r >= 0)
 		r = make_config(run, &user, err);
-	if (r >= 0)
-		r = make_etcfiles(run, err);
 	return r < 0 ? r : describe(run, err);
 }
 
-static int start(struct run *run, struct err *err)
+/* ---- before it is made ---- */
+
+/* What has the name, unless it is somebody else's by now. */
+static int replace(struct run *run, struct err *err)
 {
-	struct ctr_start_opts opts = { .interactive = run->opts->interactive };
+	struct userns ns = USERNS_INIT;
+	struct control ctl = { .store_fd = img_store_dirfd(run->b.store) };
 	int r;
 
-	r = open_image(run, err);
-	if (r >= 0)
-		r = ctr_begin(&run->c, img_store_path(run->store), run->opts->name, err);
-	if (r >= 0)
-		r = mount_root(run, err);
-	if (r >= 0)
-		r = configure(run, err);
+	if (!run->opts->replace)
+		return 0;
+	if (!run->opts->name)
+		return err_say(err, -EINVAL, "--replace needs --name");
+	r = userns_enter(&ns, err);
 	if (r < 0)
 		return r;
-	opts.network = &run->plan.network;
-	opts.root_mount = fd_take(&run->root_mount);
-	r = ctr_create(&run->c, &opts, err);
-	return r < 0 ? r : ctr_start(&run->c, err);
+	ctl.rundir_fd = ns.rundir_fd;
+	r = control_remove(&ctl, run->opts->name, CONTROL_FORCE, err);
+	userns_leave(&ns);
+	return r;
 }
 
 static int prepare(struct run *run, struct err *err)
 {
 	int r;
 
-	r = run_plan_make(run->opts, &run->plan, err);
-	return r < 0 ? r : img_store_open(&run->store, run->cli->root, err);
+	r = run_plan_make(run->opts, &run->plan, &run->b.c.opts, err);
+	if (r >= 0 && run->opts->rootfs) {
+		run->b.c.opts.rootfs = realpath(run->image_name, NULL);
+		if (!run->b.c.opts.rootfs)
+			r = err_set(err, -errno, "cannot open '%s'", run->image_name);
+	}
+	if (r >= 0)
+		r = boot_network(&run->b, err);
+	if (r >= 0 && run->opts->cidfile && access(run->opts->cidfile, F_OK) == 0)
+		r = err_say(err, -EEXIST, "'%s' exists", run->opts->cidfile);
+	if (r >= 0)
+		r = img_store_open(&run->b.store, run->cli->root, err);
+	if (r >= 0 && !run->opts->rootfs)
+		r = boot_image(&run->b, run->image_name, err);
+	return r < 0 ? r : replace(run, err);
+}
+
+static int write_cidfile(const struct run *run, const char *id, struct err *err)
+{
+	auto_fd fd = -1;
+	int r;
+
+	if (!run->opts->cidfile)
+		return 0;
+	fd = open(run->opts->cidfile, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	r = fd < 0 ? -errno : fd_write_all(fd, id, strlen(id));
+	return r < 0 ? err_set(err, r, "cannot write '%s'", run->opts->cidfile) : 0;
+}
+
+/* ---- run ---- */
+
+static void __attribute__((noreturn)) be_monitor(struct run *run, int sock)
+{
+	struct ctr_start_opts opts = { .client = sock,
+		.n_preserve_fds = (unsigned int)run->opts->preserve_fds,
+		.flags = run->opts->detach ? 0 : CTR_FOREGROUND };
+	struct err err = ERR_INIT;
+	int r, code;
+
+	r = make(run, &err);
+	if (r >= 0)
+		r = boot_start(&run->b, &opts, &err);
+	code = boot_monitor(&run->b, opts.client, r, &err);
+	boot_done(&run->b);
+	run_plan_done(&run->plan);
+	_exit(code);
+}
+
+/* The client's part in the foreground: until the container ends, or is left. */
+static int look_on(struct run *run, struct client *c, struct err *err)
+{
+	/* The container reads by itself what is no terminal. */
+	bool direct = !run->opts->tty && !isatty(STDIN_FILENO);
+	struct client_opts o = { .input = run->opts->interactive && !direct,
+		.terminal = run->opts->tty,
+		.pass_signals = true };
+	int code;
+
+	if (run->opts->tty)
+		o.detach = run->plan.detach;
+	code = client_run(c, &o, err);
+	run->left = code == -ECANCELED;
+	if (run->left)
+		return 0;
+	/* Whoever read our output has gone; a program would have been told by a signal. */
+	return code == -EPIPE ? 128 + SIGPIPE : code;
+}
+
+static int run_client(struct run *run, struct client *c, int *ret_code, struct err *err)
+{
+	char id[CLIENT_ID_BYTES];
+	int r;
+
+	/* The monitor has a lease of its own. */
+	img_done(&run->b.img);
+	r = client_wait_started(c, id, ret_code, err);
+	if (r < 0)
+		return r;
+	r = write_cidfile(run, id, err);
+	if (r >= 0 && run->opts->detach)
+		return printf("%s\n", id) < 0 ? err_set(err, -EIO, "cannot print the id") : 0;
+	return r < 0 ? r : look_on(run, c, err);
+}
+
+static int start_and_look(struct run *run, int *ret_code, struct err *err)
+{
+	struct client c = CLIENT_INIT;
+	int sock, r;
+
+	(void)fflush(NULL);
+	r = client_fork(&c, &sock, err);
+	if (r == 0)
+		be_monitor(run, sock);
+	if (r > 0)
+		r = run_client(run, &c, ret_code, err);
+	/* Of a container that does not go on nothing is left when we end. */
+	client_done(&c, r < 0 || (!run->opts->detach && !run->left));
+	return r;
+}
+
+/* @act: 0 or more is the exit code; else what to exit with is in @ret_code. */
+static int with_run(struct cli *cli, const struct run_opts *o, int argc, char **argv,
+	int (*act)(struct run *run, int *ret_code, struct err *err))
+{
+	struct run run = { .cli = cli,
+		.opts = o,
+		.image_name = argv[0],
+		.command = argv + 1,
+		.n_command = (size_t)argc - 1 };
+	int r, code = EXIT_LAMINA;
+	struct err err = ERR_INIT;
+
+	boot_init(&run.b);
+	r = prepare(&run, &err);
+	if (r >= 0)
+		r = act(&run, &code, &err);
+	if (r < 0) {
+		err_wrap(&err, r, "cannot run '%s'", run.image_name);
+		(void)cli_fail(&err);
+	} else {
+		code = r;
+	}
+	boot_done(&run.b);
+	ctropts_done(&run.b.c.opts);
+	run_plan_done(&run.plan);
+	return code;
 }
 
 static int run_run(struct cli *cli, void *opts, int argc, char **argv)
 {
-	struct run run = { .cli = cli,
-		.opts = opts,
-		.image_name = argv[0],
-		.command = argv + 1,
-		.n_command = (size_t)argc - 1,
-		.root_mount = -1 };
-	struct err err = ERR_INIT;
-	int code;
+	return with_run(cli, opts, argc, argv, start_and_look);
+}
 
-	run.img.lease_fd = -1;
-	ctr_init(&run.c);
-	code = prepare(&run, &err);
-	if (code >= 0)
-		code = start(&run, &err);
-	if (code >= 0)
-		code = ctr_wait(&run.c, &err);
-	cleanup_fd(&run.root_mount);
-	ctr_end(&run.c);
-	if (code < 0) {
-		err_wrap(&err, code, "cannot run '%s'", run.image_name);
-		(void)cli_fail(&err);
-		code = run.c.stage.exit_code;
-	}
-	json_decref(run.image_config);
-	img_done(&run.img);
-	img_store_close(run.store);
-	run_plan_done(&run.plan);
-	return code;
+/* ---- create ---- */
+
+static int create(struct run *run, int *ret_code, struct err *err)
+{
+	int r;
+
+	r = make(run, err);
+	if (r >= 0)
+		r = ctr_save(&run->b.c, err);
+	if (r >= 0)
+		r = write_cidfile(run, run->b.c.dir.id, err);
+	if (r >= 0)
+		printf("%s\n", run->b.c.dir.id);
+	boot_unmount(&run->b);
+	ctr_end(&run->b.c, -1);
+	return r;
+}
+
+static int run_create(struct cli *cli, void *opts, int argc, char **argv)
+{
+	return with_run(cli, opts, argc, argv, create);
 }
 
 const struct cli_verb cli_verbs_run[] = {
 	{ "run", "[OPTION]… IMAGE [CMD [ARG]…]", "run a command in a new container", run_opts_table,
 		sizeof(struct run_opts), 1, -1, true, run_run },
+	{ "create", "[OPTION]… IMAGE [CMD [ARG]…]",
+		"make a container that 'lamina start' starts; the options of 'lamina run'",
+		run_opts_table, sizeof(struct run_opts), 1, -1, true, run_create },
 	{ 0 },
 };

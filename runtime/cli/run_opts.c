@@ -5,6 +5,7 @@
 #include "base/at.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "runtime/size.h"
 #include "runtime/spec_env.h"
 #include "runtime/ulimit.h"
 
@@ -19,6 +20,10 @@
 	{                                                                                          \
 		name, letter, ARGS_STRING, offsetof(struct run_opts, field), meta, help            \
 	}
+#define U64(name, letter, field, meta, help)                                                       \
+	{                                                                                          \
+		name, letter, ARGS_U64, offsetof(struct run_opts, field), meta, help               \
+	}
 #define LIST(name, letter, field, meta, help)                                                      \
 	{                                                                                          \
 		name, letter, ARGS_LIST, offsetof(struct run_opts, field), meta, help              \
@@ -26,8 +31,12 @@
 
 const struct args_opt run_opts_table[] = {
 	LIST("add-host", 0, add_host, "NAME:ADDRESS", "a line for /etc/hosts"),
+	LIST("annotation", 0, annotation, "NAME=VALUE", "an annotation of the configuration"),
 	LIST("cap-add", 0, cap_add, "CAP", "a capability more, or 'all'"),
 	LIST("cap-drop", 0, cap_drop, "CAP", "a capability less, or 'all'"),
+	STRING("cidfile", 0, cidfile, "FILE", "write the container's id there"),
+	FLAG("detach", 'd', detach, "let it run in the background, print its id"),
+	STRING("detach-keys", 0, detach_keys, "KEYS", "keys that leave it running; ctrl-p,ctrl-q"),
 	LIST("dns", 0, dns, "ADDRESS", "name server, instead of the network's own"),
 	STRING("entrypoint", 0, entrypoint, "CMD", "instead of the image's"),
 	LIST("env", 'e', env, "NAME[=VALUE]", "set an environment variable, or pass one on"),
@@ -35,19 +44,27 @@ const struct args_opt run_opts_table[] = {
 	LIST("group-add", 0, group_add, "GROUP", "a supplementary group more"),
 	STRING("hostname", 'h', hostname, "NAME", "instead of the container's id"),
 	FLAG("interactive", 'i', interactive, "keep stdin open"),
+	LIST("label", 'l', label, "NAME=VALUE", "a label of the container"),
+	STRING("log-driver", 0, log_driver, "file|none|passthrough", "where its output goes"),
+	LIST("log-opt", 0, log_opt, "max-size=SIZE", "when a log is put aside; 0: never"),
 	LIST("mount", 0, mount, "type=TYPE,src=SRC,dst=DST,…", "mount a directory or a tmpfs"),
 	STRING("name", 0, name, "NAME", "instead of the container's id"),
 	STRING("network", 0, network, "none|host|slirp[:…]", "default: slirp"),
+	STRING("pidfile", 0, pidfile, "FILE", "write the process id of its first process there"),
+	U64("preserve-fds", 0, preserve_fds, "N", "pass N files on, from number 3"),
 	FLAG("privileged", 0, privileged, "all capabilities, nothing masked, no filter"),
 	LIST("publish", 'p', publish, "[[ADDRESS:][PORT]:]PORT[/udp]",
 		"publish a port on the host"),
 	FLAG("read-only", 0, read_only, "the root file system cannot be written"),
+	FLAG("replace", 0, replace, "remove the container that has the name"),
 	FLAG("rm", 0, rm, "remove the container when it ends"),
 	FLAG("rootfs", 0, rootfs, "IMAGE is a directory that holds a root file system"),
 	LIST("security-opt", 0, security_opt, "OPTION",
 		"no-new-privileges[=false], seccomp=unconfined|FILE, unmask=ALL|PATH:…"),
 	STRING("stop-signal", 0, stop_signal, "SIGNAL", "instead of the image's"),
+	STRING("stop-timeout", 0, stop_timeout, "SECONDS", "how long 'lamina stop' waits; 10"),
 	LIST("sysctl", 0, sysctl, "NAME=VALUE", "a kernel setting of the container's namespaces"),
+	U64("timeout", 0, timeout, "SECONDS", "kill it after that time"),
 	LIST("tmpfs", 0, tmpfs, "PATH[:OPTIONS]", "mount a tmpfs"),
 	FLAG("tty", 't', tty, "give the container a terminal"),
 	LIST("ulimit", 0, ulimit, "NAME=SOFT[:HARD]", "a resource limit"),
@@ -194,12 +211,100 @@ static int plan_security(const char *option, struct run_plan *p, struct err *err
 	return err_say(err, -EINVAL, "unknown security option '%s'", option);
 }
 
-int run_plan_make(const struct run_opts *o, struct run_plan *ret, struct err *err)
+/* ---- what the container keeps ---- */
+
+static int copy_list(struct strv *to, const struct strv *from)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < from->n; i++)
+		r = strv_add(to, from->v[i]);
+	return r;
+}
+
+static int copy_text(char **to, const char *from)
+{
+	if (!from)
+		return 0;
+	*to = strdup(from);
+	return *to ? 0 : -ENOMEM;
+}
+
+static int plan_log(const struct run_opts *o, struct ctropts *c, struct err *err)
+{
+	static const char *const files[] = { "file", "k8s-file", "json-file", "journald", NULL };
+	const char *driver = o->log_driver;
+
+	for (size_t i = 0; driver && files[i]; i++)
+		if (str_eq(driver, files[i]))
+			driver = "file";
+	if (o->log_driver && str_eq(o->log_driver, "journald"))
+		return err_hint(err, err_say(err, -EOPNOTSUPP, "there is no log driver 'journald'"),
+			"--log-driver file, and 'lamina logs'");
+	if (driver && !str_eq(driver, "file") && !str_eq(driver, "none") &&
+		!str_eq(driver, "passthrough"))
+		return err_say(err, -EINVAL, "log driver '%s' is not file, none or passthrough",
+			o->log_driver);
+	for (size_t i = 0; i < o->log_opt.n; i++) {
+		const char *opt = o->log_opt.v[i];
+		int r;
+
+		if (!str_starts(opt, "max-size="))
+			return err_say(err, -EINVAL, "--log-opt '%s' is not max-size=SIZE", opt);
+		r = size_parse("--log-opt max-size", opt + 9, &c->log_max_bytes, err);
+		if (r < 0)
+			return r;
+	}
+	return copy_text(&c->log_driver, driver) < 0 ? err_set(err, -ENOMEM, "log") : 0;
+}
+
+static int plan_times(const struct run_opts *o, struct ctropts *c, struct err *err)
+{
+	c->timeout_s = o->timeout;
+	if (o->timeout > INT32_MAX)
+		return err_say(err, -EINVAL, "--timeout: that is too long");
+	if (o->stop_timeout && str_to_u64(o->stop_timeout, INT32_MAX, &c->stop_timeout_s) < 0)
+		return err_say(
+			err, -EINVAL, "--stop-timeout takes seconds, not '%s'", o->stop_timeout);
+	return 0;
+}
+
+/* A path of the caller's, for a process with another working directory. */
+static char *absolute(const char *path)
+{
+	auto_free char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+
+	return here ? str_format("%s/%s", here, path) : strdup(path);
+}
+
+static int plan_kept(const struct run_opts *o, struct ctropts *c, struct err *err)
+{
+	int r;
+
+	c->interactive = o->interactive;
+	r = copy_text(&c->network, o->network);
+	if (r == 0)
+		r = copy_list(&c->publish, &o->publish);
+	if (r == 0)
+		r = copy_list(&c->add_host, &o->add_host);
+	if (r == 0)
+		r = copy_list(&c->dns, &o->dns);
+	if (r == 0)
+		r = copy_list(&c->labels, &o->label);
+	if (r == 0 && o->pidfile && !(c->pid_file = absolute(o->pidfile)))
+		r = -ENOMEM;
+	if (r < 0)
+		return err_set(err, r, "options");
+	r = plan_log(o, c, err);
+	return r < 0 ? r : plan_times(o, c, err);
+}
+
+int run_plan_make(
+	const struct run_opts *o, struct run_plan *ret, struct ctropts *ctropts, struct err *err)
 {
 	struct run_plan p = { .flags = SPEC_MAKE_NO_NEW_PRIVS };
 	int r;
 
-	network_init(&p.network);
 	if (o->tty)
 		p.flags |= SPEC_MAKE_TTY;
 	if (o->read_only)
@@ -216,7 +321,9 @@ int run_plan_make(const struct run_opts *o, struct run_plan *ret, struct err *er
 	for (size_t i = 0; r >= 0 && i < o->security_opt.n; i++)
 		r = plan_security(o->security_opt.v[i], &p, err);
 	if (r >= 0)
-		r = network_parse(&p.network, o->network, &o->publish, err);
+		r = plan_kept(o, ctropts, err);
+	if (r >= 0)
+		r = detach_parse(o->detach_keys ? o->detach_keys : DETACH_DEFAULT, &p.detach, err);
 	if (r < 0)
 		run_plan_done(&p);
 	else
@@ -233,6 +340,5 @@ void run_plan_done(struct run_plan *p)
 	free(p->rlimits);
 	strv_done(&p->unmask);
 	free(p->seccomp_path);
-	network_done(&p->network);
 	memset(p, 0, sizeof(*p));
 }

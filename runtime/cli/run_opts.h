@@ -3,16 +3,19 @@
 /* The options of `lamina run`, and what they come to for spec_make() and the engine */
 
 #include "runtime/cli/args.h"
-#include "runtime/network.h"
+#include "runtime/ctropts.h"
+#include "runtime/detach.h"
 #include "runtime/spec_make.h"
 
 /* As they are typed. */
 struct run_opts {
-	bool rm, interactive, tty, read_only, privileged, rootfs;
+	bool detach, rm, interactive, tty, read_only, privileged, rootfs, replace;
 	const char *name, *workdir, *user, *network, *hostname, *entrypoint, *stop_signal;
+	const char *cidfile, *pidfile, *detach_keys, *log_driver, *stop_timeout;
+	uint64_t preserve_fds, timeout;
 	struct strv env, env_file, volume, mount, tmpfs, publish;
 	struct strv cap_add, cap_drop, security_opt, ulimit, sysctl;
-	struct strv add_host, dns, group_add;
+	struct strv add_host, dns, group_add, label, annotation, log_opt;
 };
 
 extern const struct args_opt run_opts_table[];
@@ -27,12 +30,14 @@ struct run_plan {
 	struct strv unmask;
 	unsigned int flags; /* enum spec_make_flags */
 	char *seccomp_path; /* of --security-opt seccomp=FILE; NULL: our own profile */
-	struct network network;
+	struct detach detach;
 };
 
 /**
  * run_plan_make() - check the options and bring them into order
  * Looks at the caller's environment, working directory, and the files of --env-file.
+ * @ctropts: of ctropts_init(), filled with what the container keeps; also after a failure
  */
-int run_plan_make(const struct run_opts *o, struct run_plan *ret, struct err *err);
+int run_plan_make(
+	const struct run_opts *o, struct run_plan *ret, struct ctropts *ctropts, struct err *err);
 void run_plan_done(struct run_plan *p);

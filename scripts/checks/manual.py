@@ -4,7 +4,7 @@
 
 Compares manual pages with --help: every verb has a subsection ".Ss VERB" of COMMANDS in PROGRAM.1, and the options of
 each are the same on both sides; global options stand in OPTIONS. The options of a verb that has a page of its own,
-PROGRAM-VERB.1, stand there. Options are items ".It Fl q , Fl -quiet"."""
+PROGRAM-VERB.1, stand there. A verb whose help says "the options of 'PROGRAM VERB'" has those, told once. Options are items ".It Fl q , Fl -quiet"."""
 import os, re, subprocess, sys
 
 
@@ -25,7 +25,11 @@ def from_help(program):
     top = help_of(program)
     known = {"": options(top)}
     for verb in re.findall(r"^  ([a-z][a-z ]*?)  ", top, re.M):
-        known[verb] = options(help_of(program, *verb.split()))
+        text = help_of(program, *verb.split())
+        known[verb] = options(text)
+        same = re.search(r"the options of '[\w-]+ (\w+)'", text)
+        if same and known[verb] == options(help_of(program, same[1])):
+            known[verb] = {}
     return known
 
 

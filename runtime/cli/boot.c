@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starting containers (the contract is in the header). */
+#include "runtime/cli/boot.h"
+
+#include "base/at.h"
+#include "base/cleanup.h"
+#include "runtime/etcfiles.h"
+#include "runtime/mnt.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+void boot_init(struct boot *b)
+{
+	memset(b, 0, offsetof(struct boot, c));
+	b->img.lease_fd = b->root_mount = -1;
+	network_init(&b->network);
+	ctr_init(&b->c);
+}
+
+int boot_image(struct boot *b, const char *name, struct err *err)
+{
+	int r;
+
+	r = img_resolve(b->store, name, &b->img, err);
+	if (r == -ENOENT)
+		err_hint(err, r, "lamina pull %s", name);
+	return r < 0 ? r
+		     : json_parse(b->img.config_json, b->img.config_len, "image config",
+			       &b->image_config, err);
+}
+
+/* ---- root ---- */
+
+/* The upper lies in the container's directory, so it goes with the container. */
+static int open_upper(const struct ctr_dir *d, struct err *err)
+{
+	int fd = at_mkdir_p(d->fd, "root", 0700);
+	int ret;
+
+	if (fd < 0)
+		return err_set(err, fd, "cannot make the container's upper directory");
+	ret = at_reopen(fd, O_RDONLY | O_DIRECTORY);
+	(void)close(fd);
+	return ret < 0 ? err_set(err, ret, "cannot open the container's upper directory") : ret;
+}
+
+int boot_root(struct boot *b, struct err *err)
+{
+	struct container *c = &b->c;
+	auto_fd upper = -1;
+	const int not_kept[] = { c->dir.lock_fd };
+	struct rootproc_opts opts = { .store = b->store,
+		.img = &b->img,
+		.close_fds = not_kept,
+		.n_close_fds = ARRAY_SIZE(not_kept),
+		.throw_away = c->record.auto_remove };
+
+	if (c->opts.rootfs) {
+		b->root_mount = mnt_clone(AT_FDCWD, c->opts.rootfs, AT_RECURSIVE);
+		if (b->root_mount < 0)
+			return err_set(err, b->root_mount, "cannot mount '%s'", c->opts.rootfs);
+		return rootproc_start_guard(&c->root, &opts, err);
+	}
+	upper = open_upper(&c->dir, err);
+	if (upper < 0)
+		return upper;
+	opts.upper_dirfd = upper;
+	return rootproc_start(&c->root, &opts, &b->root_mount, err);
+}
+
+void boot_unmount(struct boot *b)
+{
+	cleanup_fd(&b->root_mount);
+	b->root_mount = -1;
+	rootproc_end(&b->c.root, 0);
+}
+
+/* ---- network ---- */
+
+int boot_network(struct boot *b, struct err *err)
+{
+	return network_parse(&b->network, b->c.opts.network, &b->c.opts.publish, err);
+}
+
+static int make_etcfiles(struct boot *b, struct err *err)
+{
+	struct etcfiles e = { .hostname = b->c.spec->hostname ? b->c.spec->hostname : "localhost",
+		.name = b->c.record.name,
+		.add_hosts = &b->c.opts.add_host,
+		.dns = &b->c.opts.dns };
+
+	network_etcfiles(&b->network, &e);
+	return etcfiles_write(b->c.dir.fd, &e, err);
+}
+
+/* ---- start ---- */
+
+int boot_start(struct boot *b, struct ctr_start_opts *opts, struct err *err)
+{
+	int r;
+
+	r = make_etcfiles(b, err);
+	if (r < 0)
+		return r;
+	opts->root_mount = fd_take(&b->root_mount);
+	opts->network = &b->network;
+	r = ctr_create(&b->c, opts, err);
+	return r < 0 ? r : ctr_start(&b->c, opts, err);
+}
+
+int boot_monitor(struct boot *b, int client, int r, struct err *err)
+{
+	int code = b->c.stage.exit_code;
+
+	if (r >= 0) {
+		(void)chdir("/");
+		r = ctr_wait(&b->c, err);
+		code = r >= 0 ? r : EXIT_LAMINA;
+	} else {
+		cleanup_fd(&b->root_mount);
+		b->root_mount = -1;
+	}
+	ctr_end(&b->c, r >= 0 ? code : -1);
+	if (client >= 0 && r < 0)
+		client_failed(client, r, code, err);
+	return code;
+}
+
+void boot_done(struct boot *b)
+{
+	cleanup_fd(&b->root_mount);
+	b->root_mount = -1;
+	json_decref(b->image_config);
+	img_done(&b->img);
+	img_store_close(b->store);
+	network_done(&b->network);
+}
