@@ -4,7 +4,7 @@
  *
  * Tables are objects.  Which of them may still grow is not in them: `closed` lists values that are
  * complete where they stand (inline tables, arrays), `defined` those that had a header or were made
- * by dotted keys.
+ * by dotted keys, `dotted` the latter alone: only they grow by further dotted keys.
  */
 #include "image/toml.h"
 
@@ -22,7 +22,7 @@ struct toml {
 	unsigned int line;
 	json_t *root;
 	json_t *table; /* of the last header */
-	struct list closed, defined;
+	struct list closed, defined, dotted;
 	struct err *err;
 };
 
@@ -471,9 +471,9 @@ static int read_pair(struct toml *t, json_t *table, unsigned int depth)
 		r = descend(t, table, keys.v[i], &table);
 		if (r < 0)
 			return r;
-		if (!is_new && !list_has(&t->defined, table))
+		if (!is_new && !list_has(&t->dotted, table))
 			return bad(t, "a table is extended by a key");
-		if (is_new && list_add(&t->defined, table) < 0)
+		if (is_new && (list_add(&t->defined, table) < 0 || list_add(&t->dotted, table) < 0))
 			return no_memory(t);
 	}
 	last = keys.v[keys.n - 1];
@@ -565,6 +565,7 @@ int toml_parse(const char *data, size_t len, json_t **ret, struct err *err)
 	r = t.root ? read_document(&t) : no_memory(&t);
 	free(t.closed.v);
 	free(t.defined.v);
+	free(t.dotted.v);
 	if (r < 0) {
 		json_decref(t.root);
 		return r;

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "image/place.h"
+
+#include "base/str.h"
+#include "tests/unit/test.h"
+
+TEST(places_are_written_as_for_skopeo)
+{
+	static const struct {
+		const char *text;
+		enum place_kind kind;
+		const char *path, *ref;
+	} cases[] = {
+		{ "alpine:3", PLACE_REGISTRY, "alpine:3", NULL },
+		{ "docker://a.io:5/x:1", PLACE_REGISTRY, "a.io:5/x:1", NULL },
+		{ "oci:no/such/dir:a:b", PLACE_OCI, "no/such/dir", "a:b" },
+		{ "oci:/proc/self", PLACE_OCI, "/proc/self", NULL },
+		{ "oci:/proc/self:", PLACE_OCI, "/proc/self", NULL },
+		{ "oci-archive:-", PLACE_OCI_ARCHIVE, "-", NULL },
+		{ "oci-archive:-:x", PLACE_OCI_ARCHIVE, "-", "x" },
+		{ "docker-archive:x.tar:foo/bar:1", PLACE_DOCKER_ARCHIVE, "x.tar", "foo/bar:1" },
+		{ "dir:a:b", PLACE_DIR, "a:b", NULL },
+		{ "containers-storage:x", PLACE_MAX_, NULL, NULL },
+		{ "docker-daemon:x", PLACE_MAX_, NULL, NULL },
+		{ "docker://", PLACE_MAX_, NULL, NULL },
+		{ "oci:", PLACE_MAX_, NULL, NULL },
+		{ "", PLACE_MAX_, NULL, NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		auto_place p = { 0 };
+		int r = place_parse(cases[i].text, &p, NULL);
+
+		CHECK_INT(r, ==, cases[i].kind == PLACE_MAX_ ? -EINVAL : 0);
+		if (r < 0)
+			continue;
+		CHECK_INT((int)p.kind, ==, (int)cases[i].kind);
+		CHECK_STR(p.path, cases[i].path);
+		CHECK_STR(p.ref, cases[i].ref);
+	}
+}
