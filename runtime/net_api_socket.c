@@ -62,9 +62,9 @@ static void client_ready(void *ctx, int fd, uint32_t events)
 	}
 	c->len += (size_t)n;
 	/* A request that is too long is read to its end: to close before would reset the answer. */
-	if (n > 0 && c->len > LIMIT_API_REQUEST)
+	if (n > 0 && c->len > LIMIT_API_REQUEST && ++c->n_dropped < LIMIT_API_DROPPED)
 		c->len = sizeof(c->request) - 1;
-	else if (n == 0 || net_api_is_whole(c->request, c->len))
+	else if (n == 0 || c->n_dropped || net_api_is_whole(c->request, c->len))
 		client_answer(c);
 }
 
@@ -93,7 +93,7 @@ static int client_accept(struct net_api_server *s, int listen_fd)
 	if (r < 0)
 		return r;
 	c->fd = fd_take(&conn);
-	c->len = 0;
+	c->len = c->n_dropped = 0;
 	return 0;
 }
 

@@ -6,6 +6,8 @@
 #include "runtime/net_poll.h"
 
 enum { NET_API_CLIENTS = 16 };
+/* A client that never ends is cut off after so many bytes beyond the longest request. */
+enum { LIMIT_API_DROPPED = 65536 };
 
 struct net_api_client {
 	struct net_api_server *server;
@@ -13,6 +15,7 @@ struct net_api_client {
 	struct buf reply; /* empty until the request is whole */
 	size_t sent;
 	size_t len;
+	size_t n_dropped; /* bytes and more of a request that is too long */
 	/* Two more: one shows a longer request, one reads on when it is longer. */
 	char request[LIMIT_API_REQUEST + 2];
 };

@@ -10,8 +10,8 @@
 
 /* Fixed places in the network, as slirp4netns numbers them */
 enum { HOST_GATEWAY = 2, HOST_DNS = 3, HOST_DHCP = 15, HOST_GUEST = 100 };
-/* .100 needs seven bits of host part; fewer than eight bits of network would be the internet */
-enum { PREFIX_MIN = 8, PREFIX_MAX = 25 };
+/* .100 needs seven bits of host part; the rest, and the words of errors, are slirp4netns's. */
+enum { PREFIX_MIN = 1, PREFIX_MAX = 25 };
 
 static struct in_addr host_at(struct in_addr network, uint32_t host)
 {
@@ -25,18 +25,21 @@ static int plan_cidr(struct net_plan *p, const char *cidr, struct err *err)
 	uint64_t len;
 
 	if (!slash || (size_t)(slash - cidr) >= sizeof(addr))
-		return err_say(err, -EINVAL, "'%s' is not an IPv4 network like 10.0.2.0/24", cidr);
+		return err_say(err, -EINVAL,
+			"invalid CIDR '%s': not an IPv4 network like 10.0.2.0/24", cidr);
 	memcpy(addr, cidr, (size_t)(slash - cidr));
 	addr[slash - cidr] = '\0';
 	if (inet_pton(AF_INET, addr, &p->network) != 1 || str_to_u64(slash + 1, 32, &len) < 0)
-		return err_say(err, -EINVAL, "'%s' is not an IPv4 network like 10.0.2.0/24", cidr);
+		return err_say(err, -EINVAL,
+			"invalid CIDR '%s': not an IPv4 network like 10.0.2.0/24", cidr);
 	if (len < PREFIX_MIN || len > PREFIX_MAX)
-		return err_say(err, -EINVAL, "network '%s': the prefix must be %d to %d bits long",
-			cidr, PREFIX_MIN, PREFIX_MAX);
+		return err_say(err, -EINVAL, "network '%s': prefix length needs to be %d-%d", cidr,
+			PREFIX_MIN, PREFIX_MAX);
 	p->prefix_len = (unsigned)len;
 	p->mask.s_addr = htonl(UINT32_MAX << (32 - len));
 	if (p->network.s_addr & ~p->mask.s_addr)
-		return err_say(err, -EINVAL, "network '%s': bits are set behind the prefix", cidr);
+		return err_say(err, -EINVAL,
+			"CIDR needs to be a network address like 10.0.2.0/24, not like %s", cidr);
 	if ((ntohl(p->network.s_addr) >> 24) == 127 || (ntohl(p->network.s_addr) >> 24) == 0 ||
 		(ntohl(p->network.s_addr) >> 28) >= 0xe)
 		return err_say(err, -EINVAL, "network '%s' is not made of host addresses", cidr);

@@ -530,6 +530,12 @@ void net_stack_free(struct net_stack *s)
 	free(s);
 }
 
+const char *net_stack_version(unsigned *ret_config)
+{
+	*ret_config = SLIRP_CONFIG_VERSION_MAX;
+	return slirp_version_string();
+}
+
 struct net_poll *net_stack_poll(struct net_stack *s)
 {
 	return &s->poll;

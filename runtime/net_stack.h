@@ -45,6 +45,9 @@ int net_stack_forward_add(struct net_stack *s, enum net_proto proto, struct net_
 int net_stack_forward_remove(
 	struct net_stack *s, enum net_proto proto, const struct net_endpoint *host);
 
+/** net_stack_version() - of libslirp; and the newest form of its settings that it knows */
+const char *net_stack_version(unsigned *ret_config);
+
 /** net_stack_poll() - the set that the loop sleeps on, to add watches; borrowed */
 struct net_poll *net_stack_poll(struct net_stack *s);
 

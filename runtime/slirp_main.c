@@ -5,6 +5,7 @@
  *      lamina-slirp [OPTION]… PID|PATH|FD [TAPNAME]
  */
 #include "runtime/net_slirp.h"
+#include "runtime/net_stack.h"
 
 #include "base/log.h"
 #include "base/str.h"
@@ -295,6 +296,16 @@ static int run(struct slirp_args *a, struct err *err)
 	return net_slirp_serve(&a->opts, t.userns_fd, t.netns_fd, t.pidfd, a->ready_fd, err);
 }
 
+/* slirp4netns's form: scripts look for what this can do. */
+static int print_version(void)
+{
+	unsigned config;
+	const char *libslirp = net_stack_version(&config);
+
+	return printf("%s version %s\nlibslirp: %s\nSLIRP_CONFIG_VERSION_MAX: %u\n", program,
+		       LAMINA_VERSION, libslirp, config) < 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct slirp_args a = { .opts = NET_SLIRP_OPTS_INIT, .ready_fd = -1 };
@@ -309,7 +320,7 @@ int main(int argc, char **argv)
 	if (r == 0 && a.help)
 		return fputs(help, stdout) < 0;
 	if (r == 0 && a.version)
-		return printf("%s version %s\n", program, LAMINA_VERSION) < 0;
+		return print_version();
 	if (r == 0)
 		r = run(&a, &err);
 	if (r < 0)

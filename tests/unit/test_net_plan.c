@@ -33,7 +33,8 @@ TEST(cidr_limits)
 		{ "10.0.0.0/8", 0, "10.0.0.100" },
 		{ "10.1.2.128/25", 0, "10.1.2.228" },
 		{ "10.0.2.0/26", -EINVAL, NULL }, /* no room for .100 */
-		{ "10.0.0.0/7", -EINVAL, NULL },
+		{ "10.0.0.0/7", 0, "10.0.0.100" },
+		{ "10.0.0.0/0", -EINVAL, NULL },
 		{ "10.0.2.1/24", -EINVAL, NULL }, /* an address, not a network */
 		{ "10.0.2.0", -EINVAL, NULL },
 		{ "24", -EINVAL, NULL },
