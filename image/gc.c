@@ -12,7 +12,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 
-/* Names of files that are needed: sorted, "blobs/sha256/HEX", "layers/…", "images/….idx". */
+/* Names of files: sorted, "blobs/sha256/HEX", "layers/…", "images/….idx". */
 struct needed {
 	struct strv paths;
 	bool unknown; /* an image could not be read */
@@ -23,7 +23,7 @@ static int compare(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static bool is_needed(const struct needed *n, const char *dir, const char *name)
+bool gc_is_needed(const struct needed *n, const char *dir, const char *name)
 {
 	auto_free char *path = str_format("%s/%s", dir, name);
 	const char *key = path;
@@ -118,7 +118,7 @@ static int collect_dir(struct img_store *s, const struct needed *n, const char *
 			img_store_path(s), dir);
 	while (r == 0 && (de = readdir(list))) {
 		if (str_eq(de->d_name, ".") || str_eq(de->d_name, "..") ||
-			is_needed(n, dir, de->d_name))
+			gc_is_needed(n, dir, de->d_name))
 			continue;
 		r = collect_one(s, dirfd, dir, de->d_name, stats);
 		if (r < 0)
@@ -129,26 +129,50 @@ static int collect_dir(struct img_store *s, const struct needed *n, const char *
 	return r;
 }
 
+int gc_needed(struct img_store *s, const struct index *x, struct needed **ret, struct err *err)
+{
+	struct needed *n = calloc(1, sizeof(*n));
+	/* Never an empty list, which would look like "keep all". */
+	int r = n ? strv_add(&n->paths, "") : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < x->n; i++)
+		r = need_image(s, n, &x->entries[i]);
+	if (r < 0) {
+		gc_needed_free(n);
+		return err_set(err, r, "cannot collect what is not needed");
+	}
+	qsort(n->paths.v, n->paths.n, sizeof(n->paths.v[0]), compare);
+	*ret = n;
+	return 0;
+}
+
+void gc_needed_free(struct needed *n)
+{
+	if (n)
+		strv_done(&n->paths);
+	free(n);
+}
+
+bool gc_needed_is_unknown(const struct needed *n)
+{
+	return n->unknown;
+}
+
 int gc_run(struct img_store *s, const struct index *x, struct gc_stats *ret, struct err *err)
 {
 	static const char *const dirs[] = { "images", "layers", "blobs/sha256", "blobs/sha512" };
-	struct needed n = { 0 };
 	struct gc_stats stats = { 0 };
-	/* Never an empty list, which would look like "keep all". */
-	int r = strv_add(&n.paths, "");
+	struct needed *n;
+	int r = gc_needed(s, x, &n, err);
 
-	for (size_t i = 0; r == 0 && i < x->n; i++)
-		r = need_image(s, &n, &x->entries[i]);
 	if (r < 0)
-		err_set(err, r, "cannot collect what is not needed");
-	if (r == 0)
-		qsort(n.paths.v, n.paths.n, sizeof(n.paths.v[0]), compare);
+		return r;
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(dirs); i++) {
-		if (n.unknown && i > 0)
+		if (n->unknown && i > 0)
 			break;
-		r = collect_dir(s, &n, dirs[i], &stats, err);
+		r = collect_dir(s, n, dirs[i], &stats, err);
 	}
-	strv_done(&n.paths);
+	gc_needed_free(n);
 	if (r == 0)
 		*ret = stats;
 	return r;
@@ -208,7 +232,7 @@ static int remove_entries(struct img_store *s, struct index *x, const struct des
 	return r;
 }
 
-int img_remove(struct img_store *s, const char *text, enum rmi_flags flags,
+static int remove_locked(struct img_store *s, const char *text, enum rmi_flags flags,
 	const struct rmi_report *report, struct err *err)
 {
 	auto_index x = { 0 };
@@ -236,4 +260,14 @@ int img_remove(struct img_store *s, const char *text, enum rmi_flags flags,
 			return r;
 	}
 	return remove_entries(s, &x, d, all, report, err);
+}
+
+int img_remove(struct img_store *s, const char *text, enum rmi_flags flags,
+	const struct rmi_report *report, struct err *err)
+{
+	int r = remove_locked(s, text, flags, report, err);
+
+	if (r == 0)
+		store_empty_trash(s);
+	return r;
 }

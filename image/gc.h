@@ -8,6 +8,19 @@
 
 #include "image/names.h"
 
+struct needed;
+
+/**
+ * gc_needed() - which files the entries of @x need; store lock held
+ * @ret: gc_needed_free() it
+ */
+int gc_needed(struct img_store *s, const struct index *x, struct needed **ret, struct err *err);
+void gc_needed_free(struct needed *n);
+/** gc_is_needed() - @dir: "layers", "images", "blobs/sha256", "blobs/sha512" */
+bool gc_is_needed(const struct needed *n, const char *dir, const char *name);
+/** gc_needed_is_unknown() - an image could not be read, so layers and blobs may be its */
+bool gc_needed_is_unknown(const struct needed *n);
+
 struct gc_stats {
 	uint32_t n_layers; /* removed */
 	uint32_t n_busy; /* left because somebody holds a lease */

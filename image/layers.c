@@ -182,11 +182,11 @@ int layer_publish(struct img_store *s, int stage_dirfd, const char *name,
 int layer_remove(struct img_store *s, const char *name, uint64_t *ret_bytes, struct err *err)
 {
 	char path[LAYER_PATH_BYTES];
-	auto_fd layers = store_open_dir(s, "layers", err), tmp = store_open_dir(s, "tmp", err);
-	auto_fd tar = -1;
+	auto_fd layers = store_open_dir(s, "layers", err), tar = -1;
 	struct stat st;
+	int r;
 
-	if (layers < 0 || tmp < 0)
+	if (layers < 0)
 		return -ENOENT;
 	if (strlen(name) >= STORE_DIR_NAME_BYTES)
 		return at_remove_tree(layers, name);
@@ -197,10 +197,8 @@ int layer_remove(struct img_store *s, const char *name, uint64_t *ret_bytes, str
 		return -EBUSY;
 	if (tar >= 0 && fstat(tar, &st) == 0)
 		*ret_bytes += (uint64_t)st.st_blocks * 512;
-	(void)at_remove_tree(tmp, name);
-	if (renameat(layers, name, tmp, name) < 0)
-		return err_set(err, -errno, "cannot remove the layer '%s'", name);
-	/* From here on it is what the next command would sweep anyway. */
-	(void)at_remove_tree(tmp, name);
+	r = store_trash(s, layers, name);
+	if (r < 0)
+		return err_set(err, r, "cannot remove the layer '%s'", name);
 	return 0;
 }

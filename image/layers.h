@@ -39,7 +39,7 @@ int layer_publish(struct img_store *s, int stage_dirfd, const char *name,
 	const struct idx_digest *diff_id, struct err *err);
 
 /**
- * layer_remove() - unless somebody holds a lease
+ * layer_remove() - unless somebody holds a lease; its files go with store_empty_trash()
  * @name: in layers/
  * @ret_bytes: grows by what is freed
  * The caller holds the store lock exclusively.  Return: 0; -EBUSY.

@@ -15,7 +15,10 @@ int names_load(struct img_store *s, struct index *ret, struct err *err)
 	if (r < 0)
 		return err_set(err, r, "cannot read '%s/index.json'", img_store_path(s));
 	r = index_parse(data, len, ret, err);
-	return r < 0 ? err_wrap(err, r, "'%s/index.json'", img_store_path(s)) : 0;
+	if (r == 0)
+		return 0;
+	err_wrap(err, r, "'%s/index.json'", img_store_path(s));
+	return r == -EBADMSG ? err_hint(err, r, "lamina fsck --repair") : r;
 }
 
 /* Adds @value to @obj if there is one; sets *@failed where jansson cannot. */

@@ -99,7 +99,7 @@ static bool is_empty_but_for(int dirfd, const char *const *names)
 static int fill_root(struct img_store *s, struct err *err)
 {
 	static const char *const ours[] = { "lock", "blobs", "layers", "images", "tmp",
-		"index.json", LAYOUT_FILE, NULL };
+		"index.json", "index.json.damaged", "containers", "networks", LAYOUT_FILE, NULL };
 	auto_fd lock = -1;
 
 	if (!is_empty_but_for(s->dirfd, ours)) {
@@ -322,40 +322,152 @@ int store_put_blob(struct img_store *s, const struct idx_digest *d, const void *
 	return store_put(s, dir, hex, data, len, err);
 }
 
-/* Remove @name in tmp/ unless somebody holds its lock; store lock held exclusively. */
-static void sweep_one(int tmp, const char *name)
+/* ---- tmp/ ---- */
+
+#define TRASH_PREFIX "trash-"
+#define TRASH_MAKING "making-trash"
+
+/*
+ * Lock what stands for @name in tmp/: an fd; -EAGAIN if somebody holds it; -1 if nothing does.
+ * The directory of a process that died before it made its lock gets one now.
+ */
+static int lock_owner(int tmp, const char *name)
 {
 	auto_free char *lock_name = NULL;
-	auto_fd fd = -1;
 	struct stat st;
 
-	if (fstatat(tmp, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return;
-	if (S_ISDIR(st.st_mode))
-		lock_name = str_format("%s/lock", name);
+	if (str_starts(name, TRASH_PREFIX))
+		lock_name = strdup(TRASH_MAKING);
 	else if (str_starts(name, "making-"))
 		lock_name = strdup(name);
-	if (lock_name) {
-		fd = lock_open(tmp, lock_name, LOCK_EXCLUSIVE, LOCK_TRY);
-		if (fd == -EAGAIN)
-			return;
-	}
-	(void)at_remove_tree(tmp, name);
+	else if (fstatat(tmp, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+		lock_name = str_format("%s/lock", name);
+	return lock_name ? lock_open(tmp, lock_name, LOCK_EXCLUSIVE, LOCK_TRY) : -1;
 }
 
-static int sweep(int tmp)
+static DIR *list_tmp(int tmp)
 {
 	int fd = openat(tmp, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir && fd >= 0)
+		(void)close(fd);
+	return dir;
+}
+
+int store_sweep(struct img_store *s, enum sweep_flags flags,
+	void (*found)(void *ctx, const char *name), void *ctx)
+{
+	auto_fd tmp = store_open_dir(s, "tmp", NULL);
+	DIR *dir = tmp < 0 ? NULL : list_tmp(tmp);
 	struct dirent *de;
 
 	if (!dir)
-		return -errno;
-	while ((de = readdir(dir)))
-		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, ".."))
-			sweep_one(tmp, de->d_name);
+		return tmp < 0 ? tmp : -errno;
+	while ((de = readdir(dir))) {
+		auto_fd owner = -1;
+
+		if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
+			continue;
+		owner = lock_owner(tmp, de->d_name);
+		if (owner == -EAGAIN)
+			continue;
+		if (found && !str_eq(de->d_name, TRASH_MAKING) &&
+			!str_starts(de->d_name, TRASH_PREFIX))
+			found(ctx, de->d_name);
+		if (flags == SWEEP_REMOVE)
+			(void)at_remove_tree(tmp, de->d_name);
+	}
 	(void)closedir(dir);
+	/* Looking at trash has made its lock. */
+	if (flags == SWEEP_REMOVE)
+		(void)unlinkat(tmp, TRASH_MAKING, 0);
 	return 0;
+}
+
+int store_trash(struct img_store *s, int dirfd, const char *name)
+{
+	auto_fd tmp = store_open_dir(s, "tmp", NULL);
+
+	if (tmp < 0)
+		return tmp;
+	for (int tries = 0; tries < 100; tries++) {
+		char to[32];
+		uint32_t n;
+
+		if (getrandom(&n, sizeof(n), 0) != sizeof(n))
+			return -errno;
+		snprintf(to, sizeof(to), TRASH_PREFIX "%08x", n);
+		/* Under the store lock nobody else makes such a name. */
+		if (faccessat(tmp, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			continue;
+		return renameat(dirfd, name, tmp, to) < 0 ? -errno : 0;
+	}
+	return -EEXIST;
+}
+
+/* Return: whether anything was there. */
+static bool remove_trash(int tmp)
+{
+	DIR *dir = list_tmp(tmp);
+	struct dirent *de;
+	bool any = false;
+
+	while (dir && (de = readdir(dir)))
+		if (str_starts(de->d_name, TRASH_PREFIX) && at_remove_tree(tmp, de->d_name) == 0)
+			any = true;
+	if (dir)
+		(void)closedir(dir);
+	return any;
+}
+
+static bool has_trash(int tmp)
+{
+	DIR *dir = list_tmp(tmp);
+	struct dirent *de;
+	bool has = false;
+
+	while (dir && !has && (de = readdir(dir)))
+		has = str_starts(de->d_name, TRASH_PREFIX);
+	if (dir)
+		(void)closedir(dir);
+	return has;
+}
+
+/* In the child: nothing of the parent's is kept open but the directory. */
+static void empty_trash(int tmp)
+{
+	int lock;
+
+	(void)setsid();
+	(void)dup2(tmp, 3);
+	(void)close_range(4, ~0U, 0);
+	for (int fd = 0; fd < 3; fd++)
+		(void)close(fd);
+	(void)fd_fill_standard();
+	lock = lock_open(3, TRASH_MAKING, LOCK_EXCLUSIVE, LOCK_TRY);
+	/* Whoever holds it goes round until nothing is left. */
+	if (lock >= 0) {
+		while (remove_trash(3))
+			;
+		(void)unlinkat(3, TRASH_MAKING, 0);
+	}
+	_exit(0);
+}
+
+void store_empty_trash(struct img_store *s)
+{
+	auto_fd tmp = store_open_dir(s, "tmp", NULL);
+	pid_t pid;
+
+	if (tmp < 0 || !has_trash(tmp))
+		return;
+	(void)fflush(NULL);
+	pid = fork();
+	if (pid == 0)
+		empty_trash(tmp);
+	if (pid < 0)
+		(void)remove_trash(tmp);
 }
 
 /* A directory of a name that nobody has. */
@@ -386,7 +498,7 @@ int store_stage_new(struct img_store *s, struct stage *ret, struct err *err)
 	lock = store_lock(s, LOCK_EXCLUSIVE, err);
 	if (lock < 0)
 		return lock;
-	(void)sweep(tmp);
+	(void)store_sweep(s, SWEEP_REMOVE, NULL, NULL);
 	r = make_stage_dir(tmp, &stage);
 	if (r < 0)
 		return err_set(err, r, "cannot make a directory in '%s/tmp'", s->path);

@@ -6,6 +6,7 @@
  *      tmp/stage-XXXXXX/lock    held by the owner of the staging directory
  *      tmp/making-NAME          held by whoever makes NAME (a layer, a merged index)
  *      tmp/new                  a small file on its way, under the store lock
+ *      tmp/trash-XXXXXXXX       what was removed; making-trash is locked by whoever deletes it
  *
  * What stands in tmp/ and is locked by nobody has lost its owner: it is removed whenever a staging
  * directory is made.  Making and sweeping happen under the store lock, so nothing is swept
@@ -61,6 +62,29 @@ struct stage {
 int store_stage_new(struct img_store *s, struct stage *ret, struct err *err);
 /** store_stage_done() - remove it with all that is left in it */
 void store_stage_done(struct stage *stage);
+
+/**
+ * store_sweep() - look through tmp/ for what has no owner
+ * @found: called with each name but trash, which only waits for its turn; may be NULL
+ * Store lock held exclusively.
+ */
+enum sweep_flags { SWEEP_LOOK, SWEEP_REMOVE };
+int store_sweep(struct img_store *s, enum sweep_flags flags,
+	void (*found)(void *ctx, const char *name), void *ctx);
+
+/**
+ * store_trash() - move @name of an open directory out of the way, in one step
+ * It lies in tmp/ from then on, without an owner, until store_empty_trash() or a sweep.
+ * Store lock held exclusively.  Return: 0; a negative errno.
+ */
+int store_trash(struct img_store *s, int dirfd, const char *name);
+
+/**
+ * store_empty_trash() - remove what store_trash() moved, in a process that outlives the caller
+ * Only for processes with one thread that hold no lock.  Does nothing where nothing is there; what
+ * goes wrong is left to the next sweep.
+ */
+void store_empty_trash(struct img_store *s);
 
 /**
  * store_try_making() - become the only one who makes @name

@@ -9,12 +9,14 @@
 
 static const struct cli_verb *const groups[] = {
 	cli_verbs_commit,
+	cli_verbs_fsck,
 	cli_verbs_image,
 	cli_verbs_layer,
 	cli_verbs_login,
 	cli_verbs_logs,
 	cli_verbs_mount,
 	cli_verbs_port,
+	cli_verbs_prune,
 	cli_verbs_ps,
 	cli_verbs_pull,
 	cli_verbs_push,

@@ -5,7 +5,7 @@
 Reads a whole store and says what is wrong with it: content that differs from its digest, files that
 do not belong there, images that lack something. --swept: nothing may lie in tmp/ either.
 """
-import hashlib, json, os, sys
+import hashlib, json, os, sys, time
 
 root, swept = sys.argv[1], "--swept" in sys.argv[2:]
 wrong = []
@@ -56,6 +56,10 @@ for entry in json.load(open(root + "/index.json"))["manifests"]:
                   "%s lacks layer %s" % (ref, diff_id))
     except OSError as e:
         wrong.append("%s: %s" % (ref, e))
+# Removed files are deleted behind the command's back.
+deadline = time.monotonic() + 10
+while swept and names("tmp") and time.monotonic() < deadline:
+    time.sleep(0.02)
 if swept:
     check(names("tmp") == [], "left in tmp: %s" % names("tmp"))
 for text in wrong:
