@@ -20,6 +20,7 @@ INDEX = json.load(open(args.layout + "/index.json"))
 TOP = INDEX["manifests"][0]
 USER = "Basic " + base64.b64encode(b"user:secret").decode()
 counts, lock = {}, threading.Lock()
+uploads = []
 log = open(args.log, "a", buffering=1)
 
 
@@ -85,9 +86,62 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except OSError:
             pass
 
+    # --- uploads: kept in memory, and misbehaving by the repository as well
+
     def do_POST(self):
         self.note()
+        m = re.match(r"/v2/([a-z0-9-]+)/blobs/uploads/", self.path)
+        if not m:
+            return self.send(404)
+        self.read_body()
+        case = m[1]
+        if case == "push-guarded" and not self.guarded():
+            return
+        with lock:
+            number = len(uploads)
+            uploads.append(bytearray())
+        base = self.other() if case == "push-elsewhere" else ""
+        if case == "push-nowhere":
+            base = "http://example.org"
+        self.send(202, Location="%s/upload/%s/%d" % (base, case, number), Range="0-0")
+
+    def read_body(self, limit=None):
+        left = int(self.headers.get("Content-Length") or 0)
+        return self.rfile.read(left if limit is None else min(left, limit))
+
+    def do_PATCH(self):
+        self.note()
+        _, _, case, number = self.path.split("/", 3)
+        upload = uploads[int(number)]
+        if case == "push-breaks" and nth("patch") in (1, 3):
+            upload += self.read_body(3 << 20)
+            return self.cut()
+        if case == "push-forgets" and nth("forget") == 2:
+            upload.clear()
+            return self.cut()
+        if case == "push-busy" and nth("patch-busy") == 1:
+            self.read_body()
+            return self.send(503, b"", Retry_After="0")
+        upload += self.read_body()
+        self.send(202, Location=self.path, Range="0-%d" % (len(upload) - 1))
+
+    def do_PUT(self):
+        self.note()
+        body = self.read_body()
+        m = re.match(r"/upload/([a-z0-9-]+)/(\d+)\?digest=(.*)$", self.path)
+        if m:
+            data = bytes(uploads[int(m[2])]) + body
+            if digest_of(data) != m[3].replace("%3A", ":"):
+                return self.send(400, b'{"errors":[{"code":"DIGEST_INVALID"}]}')
+        self.send(201)
+
+    def do_HEAD(self):
+        self.note()
         self.send(404)
+
+    def upload_status(self):
+        upload = uploads[int(self.path.rsplit("/", 1)[1])]
+        self.send(204, Location=self.path, Range="0-%d" % max(len(upload) - 1, 0))
 
     def do_GET(self):
         self.note()
@@ -98,6 +152,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.send(200, b"{}")
         if self.path.startswith("/moved/"):
             return self.moved()
+        if self.path.startswith("/upload/"):
+            return self.upload_status()
         if not m:
             return self.send(404)
         case, kind, what = m.groups()
@@ -172,6 +228,34 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.last_layer(kind, what):
             self.send(200, blob(what), Content_Length=str(len(blob(what)) + 1000))
             self.cut()
+            return True
+
+    def case_short_length(self, kind, what):
+        """Says less than it sends."""
+        if self.last_layer(kind, what):
+            self.send(200, blob(what), Content_Length=str(len(blob(what)) - 5))
+            self.cut()
+            return True
+
+    def case_encoded(self, kind, what):
+        """An encoding that was not asked for changes no byte."""
+        if self.last_layer(kind, what):
+            self.send(200, blob(what), Content_Encoding="gzip")
+            return True
+
+    def case_many_layers(self, kind, what):
+        """10,000 times the same, with a config that agrees."""
+        if kind == "manifests":
+            m = json.loads(MANIFEST)
+            m["layers"] = [m["layers"][0]] * 10000
+            self.send(200, json.dumps(m).encode(), Content_Type=TOP["mediaType"])
+            return True
+
+    def case_moving_tag(self, kind, what):
+        """The tag names something else each time it is asked for."""
+        if kind == "manifests" and not what.startswith("sha"):
+            data = MANIFEST if nth("moving") == 1 else b"{}"
+            self.send(200, data, Content_Type=TOP["mediaType"])
             return True
 
     def case_manifest_huge(self, kind, what):
@@ -264,6 +348,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def case_redirect_plain(self, kind, what):
         if kind == "blobs":
             return self.redirect("http://example.org/blob")
+
+    def case_redirect_user(self, kind, what):
+        if kind == "blobs":
+            return self.redirect("https://user:pw@127.0.0.1/blob")
+
+    def case_redirect_nowhere(self, kind, what):
+        if kind == "blobs":
+            self.send(302, b"")
+            return True
 
     def case_redirect_file(self, kind, what):
         if kind == "blobs":
@@ -366,6 +459,42 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.flush()
             time.sleep(60)
             return True
+
+    def case_loris(self, kind, what):
+        """A byte now and then, for ever."""
+        if kind == "blobs" and what == LAYERS[0]:
+            data = blob(what)[self.range_start():]
+            self.send(206 if self.headers.get("Range") else 200, data[:10],
+                      Content_Length=str(len(data)), Content_Range="bytes %d-%d/*" % (
+                          self.range_start(), len(blob(what)) - 1))
+            try:
+                for i in range(10, 2000):
+                    self.wfile.write(data[i:i + 1])
+                    time.sleep(0.05)
+            except OSError:
+                pass
+            self.close_connection = True
+            return True
+
+    def case_drip(self, kind, what):
+        """The last layer comes in small pieces; the log says how many bytes went out."""
+        if not self.last_layer(kind, what):
+            return False
+        data, at = blob(what), self.range_start()
+        first = at
+        try:
+            self.send_response(206 if at else 200)
+            if at:
+                self.send_header("Content-Range", "bytes %d-%d/%d" % (at, len(data) - 1, len(data)))
+            self.send_header("Content-Length", str(len(data) - at))
+            self.end_headers()
+            while at < len(data):
+                at += self.wfile.write(data[at:at + 65536])
+                time.sleep(0.002)
+        except OSError:
+            self.close_connection = True
+        log.write(json.dumps({"path": self.path, "first": first, "sent": at - first}) + "\n")
+        return True
 
     def case_slow(self, kind, what):
         """The last layer comes when the file "go" stands beside the log."""

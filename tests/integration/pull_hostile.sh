@@ -67,6 +67,20 @@ t_blobs_that_lie_are_refused() {
 	refused endless 'layer 3 of 3: the blob has more than the'
 }
 
+t_lengths_and_encodings_are_hints() {
+	refused short-length 'layer 3 of 3: the blob ends after'
+	pull encoded
+}
+
+t_a_manifest_has_a_limit_of_layers() {
+	refused many-layers '10000 layers are more than the limit'
+}
+
+t_a_tag_is_asked_for_once() {
+	pull moving-tag
+	assert_eq "$(seen moving-tag | grep -c /manifests/demo)" 1 'requests for the tag'
+}
+
 t_manifests_that_lie_are_refused() {
 	refused manifest-huge 'the manifest has 1073741824 bytes, the limit is 4194304'
 	refused manifest-endless 'the manifest: there are more than 4194304 bytes'
@@ -119,6 +133,8 @@ t_redirects_are_few_and_never_elsewhere_in_plain() {
 	refused redirect-loop 'more than 5 redirects'
 	refused redirect-plain "a redirect to 'http://example.org' is not followed"
 	refused redirect-file "a redirect to 'file:.*' is not followed"
+	refused redirect-user 'not followed'
+	refused redirect-nowhere 'no location'
 	refused redirect-metadata "redirected to '169.254.169.254'"
 }
 
@@ -192,6 +208,86 @@ t_a_server_that_stalls_is_given_up() {
 	timeout 90 "$LAMINA" pull --timeout 1 -q "$FIX_HOST/stall:demo" 2> err || code=$?
 	assert_eq "$code" 3 "exit code ($(cat err))"
 	[ $((SECONDS - from)) -lt 60 ] || fail 'it took a minute'
+}
+
+t_a_server_that_dribbles_is_given_up() {
+	local code=0 from=$SECONDS
+
+	timeout 90 "$LAMINA" pull --timeout 1 -q "$FIX_HOST/loris:demo" 2> err || code=$?
+	assert_eq "$code" 3 "exit code ($(cat err))"
+	[ $((SECONDS - from)) -lt 60 ] || fail 'it took a minute'
+}
+
+t_a_certificate_for_another_name_is_refused() {
+	local addr
+
+	need openssl
+	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=example.org \
+		-addext 'subjectAltName=DNS:example.org' -keyout key.pem -out cert.pem 2> openssl.log
+	read -r addr _ <<< "$(start_hostile name-log --tls cert.pem key.pem)"
+	export SSL_CERT_FILE=$PWD/cert.pem
+	with_password
+	assert_fails 3 'name' timeout 60 "$LAMINA" pull -q "$addr/basic:demo"
+	assert_content name-log ''
+}
+
+t_a_killed_pull_goes_on_where_it_stopped() {
+	local addr size part sent pid
+
+	"$SRC/tests/helpers/add_layer.py" "$FIX_LAYOUT" big 32 > layer
+	addr=$(FIX_LAYOUT=$PWD/big start_hostile drip-log | cut -d' ' -f1)
+	part=$LAMINA_ROOT/partial/$(tr : - < layer)
+	size=$(stat -c %s "big/blobs/$(tr : / < layer)")
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		"$LAMINA" pull -q "$addr/drip:demo" > out 2>&1 &
+		pid=$!
+		wait_for "[ \$(stat -c %s '$part' 2> /dev/null || echo 0) -gt $((size / 12 * i)) ]" 30
+		kill -9 "$pid"
+		wait "$pid" 2> /dev/null || :
+	done
+	"$LAMINA" pull -q "$addr/drip:demo"
+	wait_for '[ "$(grep -c sent drip-log)" = 11 ]'
+	sent=$(jq -s 'map(.sent // 0) | add' drip-log)
+	[ "$sent" -le $((size * 105 / 100)) ] || fail "$sent bytes were sent of $size"
+	"$SRC/tests/helpers/check_store.py" "$LAMINA_ROOT" --swept
+	assert_missing "$part"
+}
+
+t_what_was_held_and_is_damaged_is_fetched_anew() {
+	local part
+
+	"$LAMINA" images > /dev/null
+	mkdir "$LAMINA_ROOT/partial"
+	part=$(jq -r '.layers[0].digest' "$FIX_LAYOUT/blobs/$(jq -r '.manifests[0].digest' \
+		"$FIX_LAYOUT/index.json" | tr : /)")
+	head -c 100000 "$FIX_LAYOUT/blobs/${part/://}" | tr '\0' '\1' > "$LAMINA_ROOT/partial/${part/:/-}"
+	pull honest
+	assert_eq "$(jq -r 'select(.path | test("/honest/blobs/'"$part"'")) | .range' \
+		"$FIX_DIR/log" | tail -2 | tr '\n' ' ')" 'bytes=100000- null '
+	"$SRC/tests/helpers/check_store.py" "$LAMINA_ROOT" --swept
+}
+
+push() {
+	timeout 60 "$LAMINA" copy -q "oci:$1:demo" "docker://$FIX_HOST/$2:x"
+}
+
+t_an_upload_that_breaks_goes_on() {
+	"$SRC/tests/helpers/add_layer.py" "$FIX_LAYOUT" big 18 > layer
+	for case in push-breaks push-busy push-forgets; do
+		push "$PWD/big" "$case"
+	done
+}
+
+t_an_upload_takes_no_password_elsewhere() {
+	with_password
+	push "$FIX_LAYOUT" push-guarded
+	push "$FIX_LAYOUT" push-elsewhere
+	assert_match "$(jq -r 'select(.path | startswith("/v2/push-guarded/")) | .authorization' \
+		"$FIX_DIR/log")" '^Basic '
+	assert_eq "$(jq -r --argjson p "${FIX_OTHER#*:}" 'select(.port == $p) |
+		select(.path | startswith("/upload/")) | .authorization' "$FIX_DIR/log" | sort -u)" null
+	assert_fails 4 "an upload to 'http://example.org' is not done without TLS" \
+		push "$FIX_LAYOUT" push-nowhere
 }
 
 t_with_tls_nothing_goes_plain() {

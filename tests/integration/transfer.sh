@@ -187,26 +187,7 @@ t_podman_pulls_what_was_pushed() {
 }
 
 t_large_layers_go_in_pieces() {
-	mkdir big
-	head -c 20000000 /dev/urandom > big/data
-	tar -C big -cf big.tar .
-	python3 - "$FIX_LAYOUT" big.tar << 'END'
-import hashlib, json, shutil, sys
-shutil.copytree(sys.argv[1], "layout")
-def blob(data):
-    name = hashlib.sha256(data).hexdigest()
-    open("layout/blobs/sha256/" + name, "wb").write(data)
-    return {"digest": "sha256:" + name, "size": len(data)}
-i = json.load(open("layout/index.json"))
-m = json.load(open("layout/blobs/" + i["manifests"][0]["digest"].replace(":", "/")))
-c = json.load(open("layout/blobs/" + m["config"]["digest"].replace(":", "/")))
-layer = blob(open(sys.argv[2], "rb").read())
-c["rootfs"]["diff_ids"].append(layer["digest"])
-m["config"].update(blob(json.dumps(c).encode()))
-m["layers"].append(dict(layer, mediaType="application/vnd.oci.image.layer.v1.tar"))
-i["manifests"][0].update(blob(json.dumps(m).encode()))
-json.dump(i, open("layout/index.json", "w"))
-END
+	"$SRC/tests/helpers/add_layer.py" "$FIX_LAYOUT" layout 20 > layer
 	"$LAMINA" copy -q oci:layout:demo "docker://$FIX_REGISTRY/big:1" > digest
 	assert_eq "$(grep -c '"PATCH /v2/big/' "$FIX_DIR/registry-1.log")" 3 'pieces'
 	"$LAMINA" copy -q "docker://$FIX_REGISTRY/big:1" dir:back > again
