@@ -125,6 +125,13 @@ int child_load_names(struct ovl_fs *fs, struct node *dir)
 
 /* ---- inodes ---- */
 
+/* A truncation that was not finished left a file that is shorter than the lower's. */
+static void mark_meta_only(struct node *n, const struct umeta *um)
+{
+	n->flags |= NODE_META_ONLY;
+	n->cut = (uint64_t)um->st.st_size;
+}
+
 /* The copy of a lower inode that index/ names, into a struct that nobody else sees yet. */
 static int fill_from_index(struct ovl_fs *fs, struct node *n)
 {
@@ -138,7 +145,9 @@ static int fill_from_index(struct ovl_fs *fs, struct node *n)
 		return r;
 	n->upper_ino = um.st.st_ino;
 	n->ov = um.ov;
-	n->flags = NODE_UPPER | NODE_INDEXED | (um.metacopy ? NODE_META_ONLY : 0);
+	n->flags = NODE_UPPER | NODE_INDEXED;
+	if (um.metacopy)
+		mark_meta_only(n, &um);
 	return 0;
 }
 
@@ -316,7 +325,7 @@ static int fresh_upper_node(
 		if (upper_index_has(fs->up, ino, &indexed) && indexed == n->upper_ino)
 			n->flags |= NODE_INDEXED;
 		if (c->handle != NODE_NO_HANDLE && c->um.metacopy)
-			n->flags |= NODE_META_ONLY;
+			mark_meta_only(n, &c->um);
 		if (c->handle != NODE_NO_HANDLE && a->nlink > 1)
 			r = visible_count_names(fs, c->handle, &n->n_lower_names);
 	}

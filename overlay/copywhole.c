@@ -186,29 +186,34 @@ int copywhole_detach(struct ovl_fs *fs, struct node *dir)
 
 /* ---- step 4 ---- */
 
-/* Remove whiteouts; the directory's times stay.  What fails here hides nothing. */
-static void clean_dir(struct ovl_fs *fs, struct node *dir)
+/* Remove whiteouts; the directory's times stay. */
+int copywhole_clean_one(struct ovl_fs *fs, struct node *dir)
 {
 	const struct dname *e;
 	struct timespec ts[2];
 	struct fd_ref ref;
-	bool some = false;
 	struct stat st;
+	int r = child_load_names(fs, dir);
 
-	if (child_load_names(fs, dir) < 0 || locate_dir_fd(fs, dir, &ref) < 0)
-		return;
-	if (fstat(ref.fd, &st) == 0) {
-		ts[0] = st.st_atim;
-		ts[1] = st.st_mtim;
-		for (uint64_t off = 0; (e = dn_next(&dir->names, off)); off = e->off + 1)
-			if (e->flags & DN_WHITEOUT)
-				some |= unlinkat(ref.fd, e->name, 0) == 0;
-		if (some)
-			(void)futimens(ref.fd, ts);
+	if (r == 0)
+		r = locate_dir_fd(fs, dir, &ref);
+	if (r < 0)
+		return r;
+	if (fstat(ref.fd, &st) < 0) {
+		r = -errno;
+		fdc_release(fs->fds, &ref);
+		return r;
 	}
+	for (uint64_t off = 0; r == 0 && (e = dn_next(&dir->names, off)); off = e->off + 1)
+		if ((e->flags & DN_WHITEOUT) && unlinkat(ref.fd, e->name, 0) < 0)
+			r = -errno;
+	ts[0] = st.st_atim;
+	ts[1] = st.st_mtim;
+	(void)futimens(ref.fd, ts);
 	fdc_release(fs->fds, &ref);
 	dn_done(&dir->names);
 	node_flags_set(dir, 0, NODE_LISTED);
+	return r;
 }
 
 void copywhole_clean(struct ovl_fs *fs, struct node *dir)
@@ -222,7 +227,7 @@ void copywhole_clean(struct ovl_fs *fs, struct node *dir)
 		pthread_mutex_lock(&n->lock);
 		if (!(n->flags & NODE_GONE)) {
 			stand_alone(n);
-			clean_dir(fs, n);
+			(void)copywhole_clean_one(fs, n); /* what is left hides nothing */
 		}
 		pthread_mutex_unlock(&n->lock);
 		(void)add_merged(fs, n, &todo);

@@ -19,5 +19,7 @@ int copywhole_fill(struct ovl_fs *fs, struct node *dir);
 /** copywhole_detach() - step 2; the directory's lock is held; -ESTALE if it is not complete */
 int copywhole_detach(struct ovl_fs *fs, struct node *dir);
 
+/** copywhole_clean_one() - step 4 for itself; the directory's lock is held */
+int copywhole_clean_one(struct ovl_fs *fs, struct node *dir);
 /** copywhole_clean() - step 4, in it and below; the caller holds no lock */
 void copywhole_clean(struct ovl_fs *fs, struct node *dir);

@@ -320,8 +320,8 @@ static int link_from(const struct place *at, int dirfd, const char *name)
 static int link_locked(struct ovl_fs *fs, struct node *n, struct node *dir, const char *name,
 	const struct dir_slot *slot)
 {
+	struct fd_ref dirfd = { -1, NULL };
 	char tmp[UPPER_WORK_NAME_BYTES];
-	struct fd_ref dirfd;
 	struct place at;
 	struct stat st;
 	int r;

@@ -128,6 +128,13 @@ static int read_fragments(
 	return done > 0;
 }
 
+static size_t cut_len(const struct node *n, off_t off, size_t len)
+{
+	uint64_t left = (uint64_t)off < n->cut ? n->cut - (uint64_t)off : 0;
+
+	return left < len ? (size_t)left : len;
+}
+
 int ovl_read(struct ovl_fs *fs, uint64_t id, off_t off, size_t len, void *buf, struct iovec *iov)
 {
 	struct node *n = fs->up ? node_find(fs->nodes, id) : NULL;
@@ -140,6 +147,8 @@ int ovl_read(struct ovl_fs *fs, uint64_t id, off_t off, size_t len, void *buf, s
 
 		pthread_mutex_lock(&n->lock);
 		from_lower = n->flags & NODE_META_ONLY;
+		if (from_lower)
+			len = cut_len(n, off, len);
 		r = from_lower ? 0 : locate_data_fd(fs, n, &ref);
 		pthread_mutex_unlock(&n->lock);
 		if (!from_lower) {

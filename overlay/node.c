@@ -260,6 +260,7 @@ struct node *node_new(uint64_t id, uint64_t handle, uint64_t ino, uint32_t fmt)
 	n->fmt = fmt;
 	n->n_refs = 1;
 	n->orphan_fd = NODE_FD_NONE;
+	n->cut = UINT64_MAX;
 	pthread_mutex_init(&n->lock, NULL);
 	pthread_cond_init(&n->changed, NULL);
 	return n;

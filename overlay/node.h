@@ -81,6 +81,7 @@ struct node {
 	uint32_t fmt; /* S_IFMT as clients see it; constant */
 	uint64_t upper_ino; /* with NODE_UPPER */
 	struct node_link *links; /* of directories: changes under fs->tree too */
+	uint64_t cut; /* with NODE_META_ONLY: of the lower's data, this much counts */
 	uint32_t n_lower_names; /* visible names that the upper does not have */
 	struct node_override ov;
 	int orphan_fd; /* where no name is known; or NODE_FD_NONE */

@@ -41,7 +41,7 @@ struct side {
 	struct fd_ref fd;
 	char cleared
 		[UPPER_WORK_NAME_BYTES]; /* where clear_dir() put what stood there; "": nowhere */
-	bool whole; /* a directory that has to leave the lower */
+	bool whole; /* a directory that leaves the lower */
 	char redirect[LIMIT_REDIRECT_BYTES + 1]; /* of a directory that the lower has, if it may */
 };
 
@@ -49,6 +49,7 @@ struct renaming {
 	struct ovl_fs *fs;
 	struct side from, to;
 	unsigned int flags;
+	bool no_redirects; /* one did not fit: directories leave the lower instead */
 	char device[UPPER_WORK_NAME_BYTES]; /* a client's whiteout in work/; "": none */
 };
 
@@ -77,14 +78,15 @@ static int prepare_mover(struct ovl_fs *fs, struct side *s)
 }
 
 /* How a directory that the lower has takes along what is below it. */
-static int prepare_contents(struct ovl_fs *fs, struct side *s)
+static int prepare_contents(const struct renaming *m, struct side *s)
 {
+	struct ovl_fs *fs = m->fs;
 	int r = 0;
 
 	if (!S_ISDIR(s->n->fmt) || node_lower_dir(s->n) == NODE_NO_HANDLE ||
 		(s->n->flags & NODE_MOVED))
 		return 0;
-	if (!s->whole && !(fs->flags & OVL_COPY_DIRS))
+	if (!m->no_redirects && !(fs->flags & OVL_COPY_DIRS))
 		r = redirect_path(fs, s->n->handle, s->redirect);
 	if (r < 0 && r != -ENAMETOOLONG)
 		return r;
@@ -133,9 +135,9 @@ static int prepare(struct renaming *m)
 	if (r == 0)
 		r = copyup_dir(fs, m->to.dir_id, &m->to.dir);
 	if (r == 0 && m->from.n != m->to.n)
-		r = prepare_contents(fs, &m->from);
+		r = prepare_contents(m, &m->from);
 	if (r == 0 && (m->flags & RENAME_EXCHANGE) && m->from.n != m->to.n)
-		r = prepare_contents(fs, &m->to);
+		r = prepare_contents(m, &m->to);
 	return r;
 }
 
@@ -191,10 +193,7 @@ static int make_opaque(struct ovl_fs *fs, struct node *dir)
 	return r;
 }
 
-/*
- * Put an empty opaque directory in the place of one that holds only whiteouts, or is to be kept:
- * clients see no difference, and rename(2) can replace it.
- */
+/* Put an empty opaque directory in the place of one that no descriptor keeps, but a name shall. */
 static int clear_dir(struct ovl_fs *fs, struct side *s)
 {
 	char tmp[UPPER_WORK_NAME_BYTES];
@@ -250,16 +249,23 @@ static int make_way(struct renaming *m)
 	if (!to->n || !to->slot.upper)
 		return 0;
 	r = remove_keep(m->fs, to->n, to->dir, to->name);
-	if (r == 0 && S_ISDIR(to->n->fmt) && (to->n->names.n > 0 || to->n->orphan_fd < 0))
-		r = clear_dir(m->fs, to);
-	return r;
+	if (r < 0 || !S_ISDIR(to->n->fmt))
+		return r;
+	/* Nothing but whiteouts: it is as empty when it is opaque, and then without them. */
+	if (node_lower_dir(to->n) != NODE_NO_HANDLE)
+		r = copywhole_detach(m->fs, to->n);
+	if (r == 0)
+		r = copywhole_clean_one(m->fs, to->n);
+	return r == 0 && to->n->orphan_fd < 0 ? clear_dir(m->fs, to) : r;
 }
 
 /* A directory is about to stand at @to: nothing but its own contents may show in it there. */
-static int prepare_move(struct ovl_fs *fs, struct side *s, const struct side *to)
+static int prepare_move(struct renaming *m, struct side *s, const struct side *to)
 {
+	struct ovl_fs *fs = m->fs;
 	struct node *n = s->n;
 	bool home;
+	int r;
 
 	if (!S_ISDIR(n->fmt) || (n->flags & NODE_MOVED))
 		return 0;
@@ -268,7 +274,11 @@ static int prepare_move(struct ovl_fs *fs, struct side *s, const struct side *to
 	home = to->slot.has_lower && to->slot.lower.handle == n->handle;
 	if (home)
 		return 0;
-	return s->whole ? copywhole_detach(fs, n) : redirect_set(fs, n, s->redirect);
+	if (s->whole)
+		return copywhole_detach(fs, n);
+	r = redirect_set(fs, n, s->redirect);
+	m->no_redirects = r == -ENOSPC || r == -E2BIG || r == -ERANGE;
+	return r;
 }
 
 /* Where the lower has it, a directory needs no redirect. */
@@ -422,9 +432,9 @@ static int rename_locked(struct renaming *m)
 	if (r == 0)
 		r = exchange ? check_mover(to) : check_replaced(m);
 	if (r == 0)
-		r = prepare_move(fs, from, to);
+		r = prepare_move(m, from, to);
 	if (r == 0 && exchange)
-		r = prepare_move(fs, to, from);
+		r = prepare_move(m, to, from);
 	if (r == 0 && !exchange)
 		r = make_way(m);
 	if (r == 0)
@@ -462,13 +472,6 @@ static int rename_prepared(struct renaming *m)
 	return r;
 }
 
-/* Would a directory fit into the upper as a whole, if not as a redirect? */
-static bool needs_whole(const struct renaming *m, int r)
-{
-	return (r == -ENOSPC || r == -E2BIG || r == -ERANGE) &&
-	       (*m->from.redirect || *m->to.redirect);
-}
-
 static int rename_once(struct renaming *m)
 {
 	struct ovl_fs *fs = m->fs;
@@ -498,10 +501,9 @@ int ovl_rename(struct ovl_fs *fs, const struct ovl_rename *what)
 			(what->flags & (RENAME_NOREPLACE | RENAME_WHITEOUT))))
 		return -EINVAL;
 	r = rename_once(&m);
-	if (!needs_whole(&m, r))
+	if (r == 0 || !m.no_redirects)
 		return r;
 	m.from = from;
 	m.to = to;
-	m.from.whole = m.to.whole = true;
 	return rename_once(&m);
 }
