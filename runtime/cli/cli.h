@@ -24,13 +24,14 @@ struct cli {
 struct cli_verb {
 	const char *name; /* "pull", or "layer ls" */
 	const char *synopsis; /* behind the name: "[OPTION]… IMAGE" */
-	const char *help; /* one line */
+	const char *help; /* one line, at most 60 characters */
 	const struct args_opt *opts; /* ends with a zero entry; may be NULL */
 	size_t opts_bytes; /* sizeof of the struct that opts fill */
 	int min_args, max_args; /* positional; -1: any number */
 	bool stop_at_positional; /* options end at the first positional (run, exec) */
 	/* Return: the exit code.  Errors are printed by the verb through cli_fail(). */
 	int (*run)(struct cli *cli, void *opts, int argc, char **argv);
+	const char *detail; /* more, for the verb's own --help; or NULL */
 };
 
 extern const struct cli_verb cli_verbs_commit[], cli_verbs_fsck[], cli_verbs_image[],

@@ -234,8 +234,7 @@ static int run_logout(struct cli *cli, void *opts, int argc, char **argv)
 const struct cli_verb cli_verbs_login[] = {
 	{ .name = "login",
 		.synopsis = "[OPTION]… [REGISTRY]",
-		.help = "check a name and password with a registry (docker.io unless named) and "
-			"keep them",
+		.help = "check a name and password with a registry, keep them",
 		.opts = opts_login,
 		.opts_bytes = sizeof(struct opts_login),
 		.max_args = 1,

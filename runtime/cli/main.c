@@ -54,6 +54,8 @@ static void print_opts(const struct args_opt *o)
 static void print_verb_help(const struct cli_verb *v)
 {
 	printf("usage: lamina %s %s\n\n%s\n", v->name, v->synopsis, v->help);
+	if (v->detail)
+		printf("\n%s\n", v->detail);
 	if (v->opts) {
 		printf("\n");
 		print_opts(v->opts);

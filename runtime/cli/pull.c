@@ -197,10 +197,13 @@ static int run_load(struct cli *cli, void *opts, int argc, char **argv)
 const struct cli_verb cli_verbs_pull[] = {
 	{ .name = "pull",
 		.synopsis = "[OPTION]… SOURCE [NAME]",
-		.help = "get an image into the store from a registry (NAME, docker://NAME), a "
-			"layout (oci:DIR[:REF]), an archive (oci-archive:FILE[:REF], "
-			"docker-archive:FILE[:NAME], FILE - for stdin) or dir:DIR, and call it "
-			"NAME; an image of files is else called as its reference says",
+		.help = "get an image from a registry, layout or archive",
+		.detail =
+			"SOURCE is NAME or docker://NAME (a registry), oci:DIR[:REF],\n"
+			"oci-archive:FILE[:REF], docker-archive:FILE[:NAME] (FILE - is stdin) or\n"
+			"dir:DIR.  The image is called NAME; without it, one of files is called "
+			"as\n"
+			"its reference says.",
 		.opts = opts_pull,
 		.opts_bytes = sizeof(struct opts_pull),
 		.min_args = 1,
@@ -208,7 +211,7 @@ const struct cli_verb cli_verbs_pull[] = {
 		.run = run_pull },
 	{ .name = "load",
 		.synopsis = "[OPTION]…",
-		.help = "get all images of an archive, from stdin or a file, into the store",
+		.help = "get all images of an archive into the store",
 		.opts = opts_load,
 		.opts_bytes = sizeof(struct opts_pull),
 		.max_args = 0,

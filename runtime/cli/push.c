@@ -358,8 +358,9 @@ static int run_copy(struct cli *cli, void *opts, int argc, char **argv)
 const struct cli_verb cli_verbs_push[] = {
 	{ .name = "push",
 		.synopsis = "[OPTION]… IMAGE [DESTINATION]",
-		.help = "send an image of the store to a registry, or to another place as of "
-			"'lamina copy', and print the manifest's digest",
+		.help = "send an image to a registry",
+		.detail = "DESTINATION is a place as of 'lamina copy'; without it the image goes\n"
+			  "where its name says.  Prints the digest of the manifest.",
 		.opts = opts_push,
 		.opts_bytes = sizeof(struct opts_push),
 		.min_args = 1,
@@ -367,7 +368,7 @@ const struct cli_verb cli_verbs_push[] = {
 		.run = run_push },
 	{ .name = "save",
 		.synopsis = "[OPTION]… IMAGE…",
-		.help = "write images of the store into one archive",
+		.help = "write images into one archive",
 		.opts = opts_save,
 		.opts_bytes = sizeof(struct opts_push),
 		.min_args = 1,
@@ -375,9 +376,11 @@ const struct cli_verb cli_verbs_push[] = {
 		.run = run_save },
 	{ .name = "copy",
 		.synopsis = "[OPTION]… SOURCE DESTINATION",
-		.help = "copy an image without the store, digests preserved, between "
-			"docker://NAME, oci:DIR[:REF], oci-archive:FILE[:REF], "
-			"docker-archive:FILE[:NAME] and dir:DIR; FILE - is stdin or stdout",
+		.help = "copy an image between registries, layouts and archives",
+		.detail = "Both are docker://NAME, oci:DIR[:REF], oci-archive:FILE[:REF],\n"
+			  "docker-archive:FILE[:NAME] or dir:DIR; FILE - is stdin or stdout.  The "
+			  "store\n"
+			  "is not used, and digests are preserved.",
 		.opts = opts_copy,
 		.opts_bytes = sizeof(struct opts_push),
 		.min_args = 2,

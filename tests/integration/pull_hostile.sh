@@ -241,7 +241,7 @@ t_a_killed_pull_goes_on_where_it_stopped() {
 	for i in 1 2 3 4 5 6 7 8 9 10; do
 		"$LAMINA" pull -q "$addr/drip:demo" > out 2>&1 &
 		pid=$!
-		wait_for "[ \$(stat -c %s '$part' 2> /dev/null || echo 0) -gt $((size / 12 * i)) ]" 30
+		wait_for "[ \$(stat -c %s '$part' 2> /dev/null || echo 0) -gt $((size * i / 12)) ]" 30
 		kill -9 "$pid"
 		wait "$pid" 2> /dev/null || :
 	done
