@@ -129,7 +129,8 @@ static int parse_lowers(struct opts *o, const char *value, struct err *err)
 
 static int parse_map(struct idmap *m, const char *key, const char *value, struct err *err)
 {
-	auto_free char *copy = strdup(value);
+	/* Podman writes a colon before the first, too. */
+	auto_free char *copy = strdup(value + (*value == ':'));
 	char *rest = copy, *word;
 	int r;
 

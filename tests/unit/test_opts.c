@@ -100,7 +100,7 @@ TEST(values_are_read)
 	uint32_t id;
 
 	CHECK_INT(parse_words(&o, "squash_to_root,squash_to_gid=7,timeout=0.5,xattr_permissions=2,"
-				  "uidmapping=0:1000:1:1:110000:65536,gidmapping=0:5:1,"
+				  "uidmapping=0:1000:1:1:110000:65536,gidmapping=:0:5:1,"
 				  "context=\"a:b\",fsname=x"),
 		==, 0);
 	CHECK_INT(o.squash_uid, ==, 0);
