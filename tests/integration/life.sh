@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The life of a container that is not in the foreground: made, started, looked at, stopped, killed.
 . "${0%/*}/lib.sh"
-. "${0%/*}/containers.sh"
+. "${0%/*}/containerlib.sh"
 
 setup_file() {
 	setup_containers

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # `lamina run`: what the container is, what its end is, and that nothing stays behind.
 . "${0%/*}/lib.sh"
-. "${0%/*}/containers.sh"
+. "${0%/*}/containerlib.sh"
 
 setup_file() {
 	setup_containers
