@@ -51,7 +51,7 @@ struct lower_name {
 struct lower_piece {
 	const void *mem; /* not NULL: mapped.  Only the kernel may touch it: it says EFAULT where
 			    user space would get SIGBUS */
-	int fd; /* else, if not -1: borrowed, with the bytes at @pos; else a hole */
+	int fd; /* if not -1: borrowed, has the bytes at @pos.  Without both it is a hole */
 	uint64_t pos;
 	uint64_t len; /* of the piece, from the offset that was asked for; not 0 */
 	void *pin; /* the kind's; not NULL: lower_unmap() when done */

@@ -204,6 +204,7 @@ static int image_map(struct lower *l, uint64_t handle, uint64_t off, struct lowe
 	if (r > 0) {
 		/* The size of each mapping was checked against the index's table. */
 		ret->mem = im->tars[content.layer].mem + pos;
+		ret->fd = im->tars[content.layer].fd;
 		ret->pos = pos;
 	}
 	return 0;

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
 # Whoever reads this file in uses what it sets.
 # shellcheck disable=SC2034
-# SPDX-License-Identifier: Apache-2.0
 #
 # What tests of networks share, after lib.sh: a host, a world and containers, all of them namespaces.
 #
