@@ -145,6 +145,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.note()
+        # As a proxy it answers for every host.
+        self.path = re.sub("^http://[^/]*", "", self.path)
         m = re.match(r"/v2/([a-z0-9-]+)/(manifests|blobs)/([^?]+)", self.path)
         if self.path.startswith("/token"):
             return self.token()

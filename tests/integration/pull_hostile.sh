@@ -72,6 +72,13 @@ t_lengths_and_encodings_are_hints() {
 	pull encoded
 }
 
+t_a_proxy_is_used_unless_it_must_not() {
+	export http_proxy=http://$FIX_HOST
+	timeout 60 "$LAMINA" pull -q localhost:1/honest:demo
+	assert_match "$(jq -r .path "$FIX_DIR/log")" '^http://localhost:1/v2/honest/manifests/demo$'
+	assert_fails 3 'onnect' env no_proxy=localhost timeout 60 "$LAMINA" pull -q localhost:1/honest:demo
+}
+
 t_a_manifest_has_a_limit_of_layers() {
 	refused many-layers '10000 layers are more than the limit'
 }

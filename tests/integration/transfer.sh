@@ -300,6 +300,66 @@ t_exit_codes_tell_what_happened() {
 	assert_fails 6 'ends after' "$LAMINA" pull -q oci:broken:demo
 }
 
+# start_token_registry: docker-registry behind a token server; prints HOST:PORT
+start_token_registry() {
+	"$SRC/tests/helpers/token_server.py" "$FIX_DIR/key.pem" "$FIX_DIR/cert.pem" tokens \
+		> token.port 2> token.err < /dev/null &
+	wait_for '[ -s token.port ]'
+	cat > token.yml << END
+version: 0.1
+log: { level: info, accesslog: { disabled: false } }
+storage: { filesystem: { rootdirectory: $PWD/token } }
+auth: { token: { realm: "http://127.0.0.1:$(cat token.port)/token", service: tests, issuer: tests,
+  rootcertbundle: $FIX_DIR/cert.pem } }
+http: { addr: "127.0.0.1:0" }
+END
+	OTEL_TRACES_EXPORTER=none docker-registry serve token.yml > token.log 2>&1 < /dev/null &
+	wait_for "grep -q 'listening on' token.log" 30
+	sed -n 's/.*listening on \([0-9.]*:[0-9]*\).*/\1/p' token.log
+}
+
+t_tokens_are_asked_for_what_is_done() {
+	local addr
+
+	addr=$(start_token_registry)
+	assert_fails 4 'denies access' "$LAMINA" copy -q "oci:$FIX_LAYOUT:demo" "docker://$addr/public/a:1"
+	printf secret | REGISTRY_AUTH_FILE=$PWD/auth.json "$LAMINA" login -u user --password-stdin "$addr"
+	REGISTRY_AUTH_FILE=$PWD/auth.json "$LAMINA" copy -q "oci:$FIX_LAYOUT:demo" \
+		"docker://$addr/public/a:1" > one
+	assert_match "$(jq -r '.query.scope[]?' tokens)" '^repository:public/a:pull,push$'
+	# Another repository takes the blobs over: the token is for both.
+	REGISTRY_AUTH_FILE=$PWD/auth.json "$LAMINA" copy -q "docker://$addr/public/a:1" \
+		"docker://$addr/private/b:1" > two
+	assert_eq "$(grep -c '"PUT /v2/private/b/blobs' token.log || :)" 0 'blobs sent'
+	assert_match "$(jq -c '.query.scope' tokens)" \
+		'"repository:private/b:pull,push","repository:public/a:pull"'
+	"$LAMINA" copy -q "docker://$addr/public/a:1" dir:a > three
+	cat one two three | sort -u > all
+	assert_content all "$FIX_DIGEST"
+	assert_fails 4 'denies access' "$LAMINA" copy -q "docker://$addr/private/b:1" dir:b
+	assert_eq "$(skopeo inspect --raw --tls-verify=false --creds user:secret \
+		"docker://$addr/private/b:1" | sha256sum | cut -d' ' -f1)" "${FIX_DIGEST#sha256:}"
+	make_file identity.json "{\"auths\":{\"$addr\":{\"identitytoken\":\"refresh-me\"}}}"
+	"$LAMINA" copy -q --authfile identity.json "docker://$addr/private/b:1" dir:b > /dev/null
+	assert_eq "$(jq -r 'select(.method == "POST") | .query.grant_type[]' tokens)" refresh_token
+}
+
+t_a_registry_may_have_an_ipv6_address() {
+	local port
+
+	[ -e /proc/net/if_inet6 ] && grep -q ' lo$' /proc/net/if_inet6 || skip 'loopback has no IPv6'
+	port=$(free_port)
+	cat > six.yml << END
+version: 0.1
+storage: { filesystem: { rootdirectory: $PWD/six } }
+http: { addr: "[::1]:$port" }
+END
+	OTEL_TRACES_EXPORTER=none docker-registry serve six.yml > six.log 2>&1 < /dev/null &
+	wait_for "curl -sf 'http://[::1]:$port/v2/'" 30
+	"$LAMINA" copy -q "oci:$FIX_LAYOUT:demo" "docker://[::1]:$port/six:1"
+	assert_eq "$("$LAMINA" copy -q "docker://[::1]:$port/six:1" dir:six-out)" "$FIX_DIGEST"
+}
+
 t_progress_can_be_json() {
 	"$LAMINA" pull --progress json "oci:$FIX_LAYOUT:demo" app > /dev/null 2> err
 	jq -es 'map(select(.state == "done")) | length == 3' err > /dev/null
