@@ -8,6 +8,7 @@
 #include "overlay/fuse_adapter.h"
 
 #include "base/cleanup.h"
+#include "overlay/fuse_seek.h"
 #include "overlay/ops.h"
 
 #include <fcntl.h>
@@ -411,8 +412,13 @@ static void op_fallocate(
 static void op_lseek(
 	fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
 {
-	off_t r = ovl_lseek(fs_of(req), ino, off, whence);
+	off_t r;
 
+	if (adapter_of(req)->seek) {
+		fuse_seek_request(adapter_of(req)->seek, req, ino, off, whence);
+		return;
+	}
+	r = ovl_lseek(fs_of(req), ino, off, whence);
 	if (r < 0)
 		reply_err(req, (int)r);
 	else

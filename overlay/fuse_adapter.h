@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Between libfuse's low-level calls and overlay/ops.h.  Private to the two fuse_*.c files. */
+/* Between libfuse's low-level calls and overlay/ops.h.  Private to the fuse_*.c files. */
 
 #define FUSE_USE_VERSION 314
 #include <fuse_lowlevel.h>
@@ -13,6 +13,7 @@
 struct fuse_adapter {
 	struct ovl_fs *fs;
 	struct fuse_session *se; /* for notifications */
+	struct fuse_seek *seek; /* NULL: without a writeback cache there is nothing to wait for */
 	bool no_open; /* answer OPEN, OPENDIR and CREATE with ENOSYS */
 	bool read_only;
 	bool no_writeback;

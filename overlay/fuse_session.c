@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "overlay/fuse_adapter.h"
+#include "overlay/fuse_seek.h"
 #include "overlay/mount.h"
 #include "overlay/ops.h"
 
@@ -186,6 +187,21 @@ static int start_signals(struct session *s)
 	return -pthread_create(&s->signal_thread, NULL, signal_main, s);
 }
 
+/* The one for signals first: those that are started later leave signals to it. */
+static int start_threads(struct session *s)
+{
+	int r = start_signals(s);
+
+	if (r < 0 || s->adapter.read_only || s->adapter.no_writeback)
+		return r;
+	s->adapter.seek = fuse_seek_new();
+	if (s->adapter.seek)
+		return 0;
+	(void)pthread_cancel(s->signal_thread);
+	(void)pthread_join(s->signal_thread, NULL);
+	return -EAGAIN;
+}
+
 /* ---- the loop ---- */
 
 static unsigned int count_threads(const struct ovl_session_opts *o)
@@ -247,7 +263,7 @@ int ovl_serve(struct ovl_fs *fs, int fuse_fd, const struct ovl_session_opts *opt
 	r = fuse_session_custom_io(s.adapter.se, &io, fd);
 	if (r == 0) {
 		(void)fd_take(&fd); /* libfuse closes it */
-		r = start_signals(&s);
+		r = start_threads(&s);
 	}
 	if (r < 0) {
 		fuse_session_destroy(s.adapter.se);
@@ -256,6 +272,7 @@ int ovl_serve(struct ovl_fs *fs, int fuse_fd, const struct ovl_session_opts *opt
 	r = run_loop(&s);
 	(void)pthread_cancel(s.signal_thread);
 	(void)pthread_join(s.signal_thread, NULL);
+	fuse_seek_free(s.adapter.seek);
 	fuse_session_destroy(s.adapter.se);
 	/* An unmount ends the loop with ENODEV. */
 	return r < 0 && r != -ENODEV ? err_set(err, r, "serving the mount failed") : 0;
