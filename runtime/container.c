@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "runtime/seccomp_cache.h"
 #include "runtime/spec_check.h"
+#include "runtime/volstore.h"
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
@@ -26,6 +27,7 @@ void ctr_init(struct container *c)
 {
 	memset(c, 0, offsetof(struct container, monitor));
 	c->ns = (struct userns)USERNS_INIT;
+	c->store_fd = -1;
 	c->dir = (struct ctr_dir)CTR_DIR_INIT;
 	c->root = (struct rootproc)ROOTPROC_INIT;
 	c->network = NULL;
@@ -38,31 +40,26 @@ void ctr_init(struct container *c)
 /* The parent namespace, and the store as it is seen there. */
 static int enter(struct container *c, const char *store_path, struct err *err)
 {
-	int r, store_fd;
+	int r;
 
 	r = userns_enter(&c->ns, err);
 	if (r < 0)
 		return r;
-	store_fd = open(store_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (store_fd < 0)
+	c->store_fd = open(store_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (c->store_fd < 0)
 		return err_set(err, -errno, "cannot open the store '%s'", store_path);
-	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) {
-		r = err_set(err, -errno, "cannot become a subreaper");
-		(void)close(store_fd);
-		return r;
-	}
-	record_sweep(store_fd, c->ns.rundir_fd);
-	return store_fd;
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+		return err_set(err, -errno, "cannot become a subreaper");
+	record_sweep(c->store_fd, c->ns.rundir_fd);
+	return 0;
 }
 
 int ctr_begin(struct container *c, const char *store_path, const char *name, struct err *err)
 {
-	auto_fd store_fd = enter(c, store_path, err);
-	int r;
+	int r = enter(c, store_path, err);
 
-	if (store_fd < 0)
-		return store_fd;
-	r = ctr_dir_create(store_fd, name, &c->dir, err);
+	if (r >= 0)
+		r = ctr_dir_create(c->store_fd, name, &c->dir, err);
 	if (r < 0)
 		return r;
 	record_init(&c->record, c->dir.id);
@@ -81,17 +78,15 @@ static int read_config(struct container *c, const char *json, size_t len, struct
 
 int ctr_open(struct container *c, const char *store_path, const char *ref, struct err *err)
 {
-	auto_fd store_fd = enter(c, store_path, err);
 	auto_free char *json = NULL;
 	char id[CTR_ID_LEN + 1];
 	size_t len;
-	int r;
+	int r = enter(c, store_path, err);
 
-	if (store_fd < 0)
-		return store_fd;
-	r = record_find(store_fd, ref, id, err);
 	if (r >= 0)
-		r = ctr_dir_take(store_fd, id, &c->dir, err);
+		r = record_find(c->store_fd, ref, id, err);
+	if (r >= 0)
+		r = ctr_dir_take(c->store_fd, id, &c->dir, err);
 	if (r < 0)
 		return r;
 	c->kept = true;
@@ -486,6 +481,8 @@ static void end_record(struct container *c)
 			r = record_write(&c->dir, &c->record, &err);
 	} else {
 		r = ctr_dir_remove(&c->dir, c->record.name, &err);
+		for (size_t i = 0; r >= 0 && i < c->opts.own_volumes.n; i++)
+			(void)volstore_remove(c->store_fd, c->opts.own_volumes.v[i], NULL);
 	}
 	if (r < 0)
 		log_warning("run", "%s", err.text);
@@ -503,6 +500,8 @@ void ctr_end(struct container *c, int exit_code)
 	sec_filter_done(&c->filter);
 	spec_free(c->spec);
 	userns_leave(&c->ns);
+	cleanup_fd(&c->store_fd);
+	c->store_fd = -1;
 	/* Last: a client may take its time. */
 	if (exit_code >= 0)
 		streams_finish(&c->monitor.streams, exit_code);

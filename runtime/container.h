@@ -25,6 +25,7 @@
 
 struct container {
 	struct userns ns;
+	int store_fd; /* the store as the parent namespace sees it; -1: not entered */
 	struct ctr_dir dir;
 	struct record record;
 	struct ctropts opts;

@@ -5,6 +5,7 @@
 #include "base/at.h"
 #include "base/cleanup.h"
 #include "runtime/attach.h"
+#include "runtime/volstore.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -188,6 +189,7 @@ int control_remove(const struct control *ctl, const char *ref, unsigned int flag
 	bool force = flags & CONTROL_FORCE;
 	struct ctr_dir d = CTR_DIR_INIT;
 	struct record rec = { .state = CTR_STOPPED };
+	struct ctropts opts = { 0 };
 	char id[CTR_ID_LEN + 1];
 	int r;
 
@@ -208,9 +210,14 @@ int control_remove(const struct control *ctl, const char *ref, unsigned int flag
 	if (r == -ENOENT && force)
 		r = 0; /* it removed itself */
 	else if (r >= 0) {
+		if (ctropts_read(d.fd, &opts, NULL) < 0)
+			opts = (struct ctropts){ 0 };
 		attach_unlink(ctl->rundir_fd, id);
 		r = ctr_dir_remove(&d, rec.name, err);
 	}
+	for (size_t i = 0; flags & CONTROL_VOLUMES && r >= 0 && i < opts.own_volumes.n; i++)
+		(void)volstore_remove(ctl->store_fd, opts.own_volumes.v[i], NULL);
+	ctropts_done(&opts);
 	if (r == -EBUSY)
 		err_hint(err, r, "lamina rm --force %s", ref);
 	record_done(&rec);

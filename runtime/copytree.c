@@ -115,10 +115,20 @@ static int copy_dir(int from, int to, int depth, struct budget *b)
 	return r < 0 ? r : set_owner(to, &st);
 }
 
-int copytree(int from, int to)
+static int copy_within(int from, int to, struct budget b)
 {
-	struct budget b = { LIMIT_COPYTREE_BYTES, LIMIT_COPYTREE_ENTRIES };
 	auto_fd fd = openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 ? -errno : copy_dir(from, fd, LIMIT_COPYTREE_DEPTH, &b);
+}
+
+int copytree(int from, int to)
+{
+	return copy_within(
+		from, to, (struct budget){ LIMIT_COPYTREE_BYTES, LIMIT_COPYTREE_ENTRIES });
+}
+
+int copytree_to_disk(int from, int to)
+{
+	return copy_within(from, to, (struct budget){ INT64_MAX, INT32_MAX });
 }

@@ -14,3 +14,6 @@
  * Other kinds of files are left out.  Return: 0; -E2BIG above a limit; another negative errno.
  */
 int copytree(int from, int to);
+
+/** copytree_to_disk() - the same onto a disk, which is its own limit; only the depth is bounded */
+int copytree_to_disk(int from, int to);

@@ -316,10 +316,14 @@ static void read_first_line(const char *path, char *ret, size_t size)
 
 void record_init(struct record *r, const char *id)
 {
+	struct timespec now = { 0 };
+
 	memset(r, 0, sizeof(*r));
 	snprintf(r->id, sizeof(r->id), "%s", id);
 	r->exit_code = -1;
-	r->created_s = time(NULL);
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	r->created_s = now.tv_sec;
+	r->created_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 	(void)proc_id_of(getpid(), &r->monitor);
 	record_stamp_boot(r);
 }
@@ -357,7 +361,7 @@ static void proc_from_json(const json_t *j, struct proc_id *ret)
 int record_write(const struct ctr_dir *d, const struct record *r, struct err *err)
 {
 	auto_json *j = json_pack(
-		"{s:s, s:s?, s:s?, s:s?, s:s?, s:s, s:o, s:o, s:i, s:I, s:I, s:I, s:b, "
+		"{s:s, s:s?, s:s?, s:s?, s:s?, s:s, s:o, s:o, s:i, s:I, s:I, s:I, s:I, s:b, "
 		"s:s, s:s}",
 		"id", r->id, "name", r->name, "image", r->image, "imageId", r->image_id, "command",
 		r->command, "status", state_name(r->state), "init", proc_to_json(&r->init),
@@ -392,7 +396,7 @@ static void copy_str(const json_t *j, const char *key, char *ret, size_t size)
 static int record_from_json(const json_t *j, struct record *r)
 {
 	const char *status = json_get_str(j, "status");
-	uint64_t created = 0, started = 0, finished = 0;
+	uint64_t created = 0, created_ns = 0, started = 0, finished = 0;
 
 	if (!status || state_parse(status, &r->state) < 0)
 		return -EBADMSG;
@@ -400,9 +404,11 @@ static int record_from_json(const json_t *j, struct record *r)
 		dup_str(j, "imageId", &r->image_id) < 0 || dup_str(j, "command", &r->command) < 0)
 		return -ENOMEM;
 	(void)json_get_u64(j, "created", &created);
+	(void)json_get_u64(j, "createdNs", &created_ns);
 	(void)json_get_u64(j, "started", &started);
 	(void)json_get_u64(j, "finished", &finished);
 	r->created_s = (int64_t)created;
+	r->created_ns = created_ns ? (int64_t)created_ns : r->created_s * 1000000000;
 	r->started_s = (int64_t)started;
 	r->finished_s = (int64_t)finished;
 	r->exit_code = (int)json_integer_value(json_object_get(j, "exitCode"));

@@ -36,6 +36,7 @@ struct record {
 	struct proc_id init; /* first process, seen from the monitor's pid namespace */
 	struct proc_id monitor;
 	int exit_code; /* of a stopped one; -1: nobody saw it end */
+	int64_t created_ns; /* since the epoch; for an order of those made within a second */
 	int64_t created_s, started_s, finished_s; /* since the epoch; 0: not yet */
 	bool auto_remove;
 	char machine_id[33]; /* "" if this machine has none */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Verbs: images, inspect, tag, rmi */
+/* Verbs: images, tag, rmi */
 #include "base/str.h"
 #include "image/gc.h"
 #include "image/inspect.h"
@@ -159,32 +159,7 @@ static int run_images(struct cli *cli, void *opts, int argc, char **argv)
 	return 0;
 }
 
-/* ---- inspect, tag ---- */
-
-static int run_inspect(struct cli *cli, void *opts, int argc, char **argv)
-{
-	auto_json *all = json_array();
-	struct err err = ERR_INIT;
-	auto_store s = NULL;
-	int code = 0, r = img_store_open(&s, cli->root, &err);
-
-	if (r < 0)
-		return cli_fail(&err);
-	for (int i = 0; i < argc; i++) {
-		json_t *j;
-
-		r = img_inspect(s, argv[i], &j, &err);
-		if (r == 0 && json_array_append_new(all, j) < 0)
-			r = err_set(&err, -ENOMEM, "out of memory");
-		if (r < 0) {
-			err_wrap(&err, r, "cannot inspect '%s'", argv[i]);
-			code = cli_fail(&err);
-		}
-	}
-	/* What was found is printed even if something was not. */
-	r = print_json_take(json_incref(all), &err);
-	return r < 0 ? cli_fail(&err) : code;
-}
+/* ---- tag ---- */
 
 static int run_tag(struct cli *cli, void *opts, int argc, char **argv)
 {
@@ -294,12 +269,6 @@ const struct cli_verb cli_verbs_image[] = {
 		.opts_bytes = sizeof(struct opts_images),
 		.max_args = 0,
 		.run = run_images },
-	{ .name = "inspect",
-		.synopsis = "IMAGE…",
-		.help = "print everything about images as JSON",
-		.min_args = 1,
-		.max_args = -1,
-		.run = run_inspect },
 	{ .name = "tag",
 		.synopsis = "IMAGE NAME",
 		.help = "give an image one more name",

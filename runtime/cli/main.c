@@ -9,8 +9,10 @@
 
 static const struct cli_verb *const groups[] = {
 	cli_verbs_commit,
+	cli_verbs_exec,
 	cli_verbs_fsck,
 	cli_verbs_image,
+	cli_verbs_inspect,
 	cli_verbs_layer,
 	cli_verbs_login,
 	cli_verbs_logs,
@@ -25,6 +27,7 @@ static const struct cli_verb *const groups[] = {
 	cli_verbs_stop,
 	cli_verbs_unpack,
 	cli_verbs_unshare,
+	cli_verbs_volume,
 };
 
 static const struct args_opt global_opts[] = {

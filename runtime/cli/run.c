@@ -12,11 +12,13 @@
 #include "base/fd.h"
 #include "runtime/cli/boot.h"
 #include "runtime/cli/run_opts.h"
+#include "runtime/cli/user.h"
 #include "runtime/control.h"
 #include "runtime/inroot.h"
 #include "runtime/rundir.h"
 #include "runtime/seccomp_json.h"
 #include "runtime/spec_json.h"
+#include "runtime/volstore.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -34,44 +36,6 @@ struct run {
 	struct boot b;
 	bool left; /* the detach keys were pressed */
 };
-
-/* ---- who runs it ---- */
-
-/* An image's file, or none if it has no such regular file. */
-static int read_userdb(int root_fd, const char *path, char **ret, struct userdb_file *ret_file)
-{
-	int r = inroot_read(root_fd, path, LIMIT_USERDB_BYTES, ret, &ret_file->len);
-
-	ret_file->data = r < 0 ? NULL : *ret;
-	return r == -ENOENT || r == -ENOTDIR || r == -EINVAL || r == -ELOOP ? 0 : r;
-}
-
-static int find_user(struct run *run, struct userdb_user *ret, struct err *err)
-{
-	auto_free char *passwd_text = NULL, *group_text = NULL;
-	struct userdb_file passwd = { 0 }, group = { 0 };
-	const char *name = run->opts->user;
-	int r;
-
-	if (!name)
-		name = json_get_str(json_object_get(run->b.image_config, "config"), "User");
-	r = read_userdb(run->b.root_mount, "etc/passwd", &passwd_text, &passwd);
-	if (r >= 0)
-		r = read_userdb(run->b.root_mount, "etc/group", &group_text, &group);
-	if (r < 0) {
-		err_set(err, r, "cannot read the users of the image");
-		return rootproc_explain(&run->b.c.root, r, err);
-	}
-	r = userdb_resolve(name, &passwd, &group, ret, err);
-	for (size_t i = 0; r >= 0 && i < run->opts->group_add.n; i++) {
-		uint32_t gid;
-
-		r = userdb_find_group(run->opts->group_add.v[i], &group, &gid, err);
-		if (r >= 0)
-			r = userdb_add_gid(ret, gid);
-	}
-	return r;
-}
 
 /* ---- config.json ---- */
 
@@ -185,6 +149,103 @@ static int describe(struct run *run, struct err *err)
 					  : err_set(err, -ENOMEM, "cannot describe the container");
 }
 
+static int find_user(struct run *run, struct userdb_user *ret, struct err *err)
+{
+	const char *name = run->opts->user;
+	int r;
+
+	if (!name)
+		name = json_get_str(json_object_get(run->b.image_config, "config"), "User");
+	r = user_find(run->b.root_mount, name, &run->opts->group_add, ret, err);
+	return r < 0 ? rootproc_explain(&run->b.c.root, r, err) : 0;
+}
+
+/* ---- volumes ---- */
+
+static int keep_volume(struct run *run, const char *name, bool own)
+{
+	struct ctropts *o = &run->b.c.opts;
+	int r = strv_add(&o->volumes, name);
+
+	return r == 0 && own ? strv_add(&o->own_volumes, name) : r;
+}
+
+/* Make it, fill it with what the image has in its place, and name its directory. */
+static int make_volume(struct run *run, struct volume *v, struct err *err)
+{
+	const char *store = img_store_path(run->b.store);
+	auto_free char *name = NULL;
+	auto_fd data = -1, from = -1;
+	bool own = !v->source;
+	int r;
+
+	r = volstore_create(run->b.c.store_fd, v->source, NULL,
+		VOLSTORE_EXISTING | (own ? VOLSTORE_ANONYMOUS : 0), &name, err);
+	if (r < 0)
+		return r;
+	if (keep_volume(run, name, own) < 0)
+		return err_set(err, -ENOMEM, "volume '%s'", name);
+	data = volstore_open(run->b.c.store_fd, name, err);
+	if (data < 0)
+		return data;
+	if (!(v->flags & VOLUME_NO_COPY))
+		from = inroot_open(run->b.root_mount, v->dest, O_RDONLY | O_DIRECTORY);
+	if (from >= 0) {
+		r = volstore_fill(data, from);
+		if (r < 0)
+			return err_set(err, r, "cannot fill volume '%s'", name);
+	}
+	free(v->source);
+	v->source = str_format("%s/volumes/%s/_data", store, name);
+	return v->source ? 0 : err_set(err, -ENOMEM, "volume '%s'", name);
+}
+
+static bool is_covered(const struct run_plan *p, const char *dest)
+{
+	for (size_t i = 0; i < p->n_volumes; i++)
+		if (str_eq(p->volumes[i].dest, dest))
+			return true;
+	return false;
+}
+
+/* What the image declares to be data gets volumes of its own. */
+static int add_image_volumes(struct run *run, struct err *err)
+{
+	struct run_plan *p = &run->plan;
+	auto_strv paths = { 0 };
+	struct volume *more;
+	int r;
+
+	if (spec_make_image_volumes(run->b.image_config, &paths) < 0)
+		return err_set(err, -ENOMEM, "volumes of the image");
+	if (paths.n == 0)
+		return 0;
+	more = reallocarray(p->volumes, p->n_volumes + paths.n, sizeof(*more));
+	if (!more)
+		return err_set(err, -ENOMEM, "volumes of the image");
+	p->volumes = more;
+	for (size_t i = 0; i < paths.n; i++) {
+		if (is_covered(p, paths.v[i]))
+			continue;
+		p->volumes[p->n_volumes] = (struct volume){ 0 };
+		r = volume_parse(paths.v[i], &p->volumes[p->n_volumes], err);
+		if (r < 0)
+			return err_wrap(err, r, "volumes of the image");
+		p->n_volumes++;
+	}
+	return 0;
+}
+
+static int make_volumes(struct run *run, struct err *err)
+{
+	int r = run->opts->rootfs ? 0 : add_image_volumes(run, err);
+
+	for (size_t i = 0; r >= 0 && i < run->plan.n_volumes; i++)
+		if (run->plan.volumes[i].type == VOLUME_NAMED)
+			r = make_volume(run, &run->plan.volumes[i], err);
+	return r < 0 ? rootproc_explain(&run->b.c.root, r, err) : 0;
+}
+
 /* A new container with its files, its root mounted. */
 static int make(struct run *run, struct err *err)
 {
@@ -199,6 +260,8 @@ static int make(struct run *run, struct err *err)
 	r = boot_root(b, err);
 	if (r >= 0)
 		r = find_user(run, &user, err);
+	if (r >= 0)
+		r = make_volumes(run, err);
 	if (r >= 0)
 		r = make_config(run, &user, err);
 	return r < 0 ? r : describe(run, err);

@@ -69,7 +69,8 @@ const struct args_opt run_opts_table[] = {
 	FLAG("tty", 't', tty, "give the container a terminal"),
 	LIST("ulimit", 0, ulimit, "NAME=SOFT[:HARD]", "a resource limit"),
 	STRING("user", 'u', user, "USER[:GROUP]", "instead of the image's"),
-	LIST("volume", 'v', volume, "HOST:PATH[:OPTIONS]", "mount a directory or file of the host"),
+	LIST("volume", 'v', volume, "[HOST|NAME:]PATH[:OPTIONS]",
+		"mount a directory or file of the host, or a volume"),
 	STRING("workdir", 'w', workdir, "PATH", "instead of the image's"),
 	{ 0 },
 };
@@ -104,16 +105,12 @@ static int make_source_absolute(struct volume *v, struct err *err)
 {
 	char *real;
 
-	if (v->type == VOLUME_TMPFS)
-		return 0;
-	if (v->type == VOLUME_NAMED) {
-		err_say(err, -EOPNOTSUPP, "volume for '%s': named volumes are not supported",
-			v->dest);
-		return err_hint(err, -EOPNOTSUPP, "give a path: -v ./DIR:%s", v->dest);
-	}
 	if (v->flags & (VOLUME_CHOWN | VOLUME_OVERLAY))
 		return err_say(err, -EOPNOTSUPP, "volume for '%s': 'U' and 'O' are not supported",
 			v->dest);
+	/* Those of the store are made when the container is. */
+	if (v->type != VOLUME_BIND)
+		return 0;
 	real = realpath(v->source, NULL);
 	if (!real)
 		return err_set(err, -errno, "volume '%s'", v->source);

@@ -178,13 +178,17 @@ half line'
 	assert_content err err
 	assert_match "$(store logs -t l 2> /dev/null)" '^20[0-9-]+T[0-9:]+\.[0-9]{9}Z out$'
 	assert_match "$(store logs -n l 2> /dev/null)" '^l out$'
-	assert_eq "$(store logs --tail 1 l 2>&1)" "half line"
 	assert_eq "$(store logs --tail 0 l 2>&1)" ""
-	assert_eq "$(store logs --since 1h --tail 2 l 2> /dev/null | wc -l)" 1
+	assert_eq "$(store logs --since 1h l 2> /dev/null | wc -l)" 2
 	assert_eq "$(store logs --until 1h l 2>&1)" ""
 	assert_eq "$(store logs --since 2100-01-01 l 2>&1)" ""
 	assert_fails 125 "is no time" store logs --since yesterday l
 	remove l
+	detached m -- sh -c 'printf "1\n2\nha"; sleep 0.1; printf "lf\n"' > /dev/null
+	store wait m > /dev/null
+	assert_eq "$(store logs --tail 1 m)" half
+	assert_eq "$(store logs --tail 2 m | tr '\n' ' ')" "2 half "
+	remove m
 }
 
 t_logs_follow_until_the_end() {
