@@ -300,8 +300,9 @@ void net_out_make(
 	}
 }
 
-static void fragment_ip4(
-	const uint8_t *frame, const struct net_pkt *p, size_t off, bool more, struct net_out *o)
+/* Senders that share an address may number their datagrams alike: the number is ours. */
+static void fragment_ip4(const uint8_t *frame, const struct net_pkt *p, size_t off, bool more,
+	uint32_t id, struct net_out *o)
 {
 	uint8_t *ip = o->head + NET_ETH_LEN;
 	uint16_t field;
@@ -313,6 +314,8 @@ static void fragment_ip4(
 	if (more)
 		field |= IP4_MF;
 	net_put16(ip + 6, field);
+	if (!p->fragment)
+		net_put16(ip + 4, (uint16_t)id);
 	net_put16(ip + 2, (uint16_t)(p->l4 - NET_ETH_LEN + o->rest_len));
 	finish_ip4_header(o->head, p->l4 - NET_ETH_LEN);
 }
@@ -352,7 +355,7 @@ int net_out_fragment(const uint8_t *frame, const struct net_pkt *p, size_t mtu, 
 	ret->rest = p->l4 + off;
 	ret->rest_len = more ? room : payload - off;
 	if (p->version == 4)
-		fragment_ip4(frame, p, off, more, ret);
+		fragment_ip4(frame, p, off, more, id, ret);
 	else
 		fragment_ip6(frame, off, more, id, ret);
 	return 1;

@@ -135,7 +135,7 @@ void net_out_make(
 
 /**
  * net_out_fragment() - the @i-th IP fragment of a datagram that is longer than @mtu
- * @id: for IPv6, the same for all fragments of one datagram
+ * @id: the same for all fragments of one datagram
  *
  * Return: 1 and @ret filled; 0 behind the last one or if the frame cannot be fragmented.
  */

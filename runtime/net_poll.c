@@ -27,7 +27,6 @@ void net_poll_done(struct net_poll *p)
 	if (p->epfd >= 0)
 		(void)close(p->epfd);
 	free(p->fds);
-	free(p->wanted);
 	free(p->fired);
 	*p = (struct net_poll){ .epfd = -1 };
 }
@@ -80,29 +79,30 @@ int net_poll_watch(struct net_poll *p, int fd, uint32_t events, net_poll_fn fn, 
 	return 0;
 }
 
-void net_poll_begin(struct net_poll *p)
+void net_poll_begin(struct net_poll_set *set)
 {
-	p->turn++;
+	set->turn++;
 }
 
-static int remember_wanted(struct net_poll *p, int fd)
+static int remember_wanted(struct net_poll *p, struct net_poll_set *set, int fd)
 {
-	size_t room = p->room_wanted ? p->room_wanted * 2 : 64;
+	size_t room = set->room_wanted ? set->room_wanted * 2 : 64;
 	int *wanted;
 
-	if (p->n_wanted == p->room_wanted) {
-		wanted = realloc(p->wanted, room * sizeof(*wanted));
+	if (set->n_wanted == set->room_wanted) {
+		wanted = realloc(set->wanted, room * sizeof(*wanted));
 		if (!wanted)
 			return -ENOMEM;
-		p->wanted = wanted;
-		p->room_wanted = room;
+		set->wanted = wanted;
+		set->room_wanted = room;
 	}
-	p->fds[fd].slot = p->n_wanted;
-	p->wanted[p->n_wanted++] = fd;
+	p->fds[fd].set = set;
+	p->fds[fd].slot = set->n_wanted;
+	set->wanted[set->n_wanted++] = fd;
 	return 0;
 }
 
-int net_poll_want(struct net_poll *p, int fd, uint32_t events)
+int net_poll_want(struct net_poll *p, struct net_poll_set *set, int fd, uint32_t events)
 {
 	struct net_poll_fd *e;
 	int r;
@@ -110,37 +110,43 @@ int net_poll_want(struct net_poll *p, int fd, uint32_t events)
 	r = entry_at(p, fd, &e);
 	if (r < 0)
 		return r;
-	e->turn = p->turn;
+	e->turn = set->turn;
 	if (e->registered == events)
 		return 0;
 	if (!e->registered) {
-		r = remember_wanted(p, fd);
+		r = remember_wanted(p, set, fd);
 		if (r < 0)
 			return r;
 	}
 	r = control(p, fd, e, events);
 	if (r < 0 && !e->registered)
-		p->n_wanted--;
+		set->n_wanted--;
 	return r;
 }
 
-/* Take out what was not named in this turn: it would report hang-ups without end. */
-static void drop_unwanted(struct net_poll *p)
+/* What is not named any more is taken out: it would report hang-ups without end. */
+void net_poll_end(struct net_poll *p, struct net_poll_set *set)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < p->n_wanted; i++) {
-		int fd = p->wanted[i];
+	for (size_t i = 0; i < set->n_wanted; i++) {
+		int fd = set->wanted[i];
 		struct net_poll_fd *e = &p->fds[fd];
 
-		if (e->turn != p->turn) {
+		if (e->turn != set->turn) {
 			(void)control(p, fd, e, 0);
 			continue;
 		}
 		e->slot = kept;
-		p->wanted[kept++] = fd;
+		set->wanted[kept++] = fd;
 	}
-	p->n_wanted = kept;
+	set->n_wanted = kept;
+}
+
+void net_poll_set_done(struct net_poll_set *set)
+{
+	free(set->wanted);
+	*set = (struct net_poll_set){ 0 };
 }
 
 int net_poll_wait(struct net_poll *p, int timeout_ms)
@@ -151,12 +157,15 @@ int net_poll_wait(struct net_poll *p, int timeout_ms)
 	for (size_t i = 0; i < p->n_fired; i++)
 		p->fds[p->fired[i]].fired = 0;
 	p->n_fired = 0;
-	drop_unwanted(p);
 	n = epoll_wait(p->epfd, events, EVENTS_PER_WAIT, timeout_ms);
 	if (n < 0)
 		return -errno;
 	for (int i = 0; i < n; i++) {
-		p->fds[events[i].data.fd].fired = events[i].events;
+		struct net_poll_fd *e = &p->fds[events[i].data.fd];
+
+		e->fired = events[i].events;
+		if (e->set)
+			e->set->fired = true;
 		p->fired[p->n_fired++] = events[i].data.fd;
 	}
 	/* A function may forget any fd, its own too: so look at the entry at each step. */
@@ -201,9 +210,10 @@ void net_poll_forget(struct net_poll *p, int fd)
 	if (e->registered && e->fn) {
 		(void)control(p, fd, e, 0);
 	} else if (e->registered) {
-		int last = p->wanted[--p->n_wanted]; /* closing takes it out of the epoll */
+		struct net_poll_set *set = e->set;
+		int last = set->wanted[--set->n_wanted]; /* closing takes it out of the epoll */
 
-		p->wanted[e->slot] = last;
+		set->wanted[e->slot] = last;
 		p->fds[last].slot = e->slot;
 	}
 	*e = (struct net_poll_fd){ 0 };

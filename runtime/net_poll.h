@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * A set of polled fds whose members are named anew at each turn, kept in one epoll
+ * Sets of polled fds whose members are named anew at times, kept in one epoll
  *
- * libslirp says before each sleep which fds it cares for, and for what.  Only differences to
- * the turn before become system calls, so thousands of quiet sockets cost none.
+ * libslirp says before a sleep which fds it cares for, and for what.  Only differences to what it
+ * said before become system calls, so thousands of quiet sockets cost none.
  *
- *      net_poll_begin(); net_poll_want() for each fd; net_poll_wait(); net_poll_events() …
+ *      net_poll_begin(); net_poll_want() for each fd; net_poll_end() of a set; net_poll_wait();
+ *      net_poll_events() of the fds of a set that fired …
  *
  * Besides them stand watches: fds that are polled until they are removed, each with a function.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,20 +21,26 @@ typedef void (*net_poll_fn)(void *ctx, int fd, uint32_t events);
 struct net_poll_fd {
 	uint32_t registered; /* events in the epoll; 0: it is not in there */
 	uint32_t fired; /* events of the last wait */
-	uint32_t turn; /* when it was last wanted */
-	size_t slot; /* in wanted[], if registered and not a watch */
+	struct net_poll_set *set; /* that wants it; NULL: a watch */
+	uint32_t turn; /* of the set, when it was last wanted */
+	size_t slot; /* in set->wanted[], if registered */
 	uint32_t tag; /* the owner's, 0 until set */
 	net_poll_fn fn; /* NULL: not a watch */
 	void *ctx;
 };
 
+/* Fds whose owner names them all, or none, at a time.  Zero is empty. */
+struct net_poll_set {
+	uint32_t turn;
+	bool fired; /* something happened on one of them; the owner resets it */
+	int *wanted; /* fds in the epoll */
+	size_t n_wanted, room_wanted;
+};
+
 struct net_poll {
 	int epfd;
-	uint32_t turn;
 	struct net_poll_fd *fds; /* indexed by fd */
 	size_t n_fds;
-	int *wanted; /* fds in the epoll that are not watches */
-	size_t n_wanted, room_wanted;
 	int *fired;
 	size_t n_fired;
 };
@@ -43,11 +51,17 @@ void net_poll_done(struct net_poll *p);
 /** net_poll_watch() - call @fn at each @events (EPOLL…) of @fd; 0 or a negative errno */
 int net_poll_watch(struct net_poll *p, int fd, uint32_t events, net_poll_fn fn, void *ctx);
 
-/** net_poll_begin() - start naming the fds of this turn */
-void net_poll_begin(struct net_poll *p);
+/** net_poll_begin() - start naming the fds of a set anew */
+void net_poll_begin(struct net_poll_set *set);
 
-/** net_poll_want() - poll @fd in this turn; 0, -ENOMEM or an error of epoll_ctl(2) */
-int net_poll_want(struct net_poll *p, int fd, uint32_t events);
+/** net_poll_want() - poll @fd from now on; 0, -ENOMEM or an error of epoll_ctl(2) */
+int net_poll_want(struct net_poll *p, struct net_poll_set *set, int fd, uint32_t events);
+
+/** net_poll_end() - all are named: the others are polled no more */
+void net_poll_end(struct net_poll *p, struct net_poll_set *set);
+
+/** net_poll_set_done() - free a set; its fds must be forgotten or closed */
+void net_poll_set_done(struct net_poll_set *set);
 
 /**
  * net_poll_wait() - sleep, then call the functions of the watches that fired

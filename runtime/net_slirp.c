@@ -199,14 +199,14 @@ static int forward_add(void *ctx, enum net_proto proto, struct net_endpoint *hos
 {
 	struct net_process *p = ctx;
 
-	return net_stack_forward_add(p->stack, proto, host, guest);
+	return net_engine_forward_add(net_stack_engine(p->stack), proto, host, guest);
 }
 
 static int forward_remove(void *ctx, enum net_proto proto, const struct net_endpoint *host)
 {
 	struct net_process *p = ctx;
 
-	return net_stack_forward_remove(p->stack, proto, host);
+	return net_engine_forward_remove(net_stack_engine(p->stack), proto, host);
 }
 
 static unsigned first_free_port(void)

@@ -2,63 +2,41 @@
 /*
  * libslirp on a tap: the loop of the network process
  *
- *      tap ─▶ parse ─▶ guard ─▶ MSS ─▶ checksum ─▶ slirp_input()         64 frames a turn
+ *      tap ─▶ parse ─▶ guard ─▶ MSS ─▶ checksum ─▶ net_engine_input()    64 frames a turn
  *                        └────▶ dns_input()
- *      tap ◀─ header, gso size or fragments ◀─ send_packet()
- *      sockets ◀─▶ slirp_pollfds_poll(), told by one epoll
+ *      tap ◀─ header, gso size or fragments ◀─ send_frame()
  *
  * With offload libslirp believes in an interface of 64 KiB while the container's stays at its MTU:
  * a packet through libslirp carries forty times as much.
  *
  * Invariants: - no frame reaches libslirp that the guard did not see
  *             - no frame longer than the MTU reaches the tap unless it is marked for segmentation
- * Failure:    a full tap or a lack of buffers drops the frame, as a network does; a lack of fds
- *             rests the listeners, for an accept that fails would be tried without end
+ * Failure:    a full tap or a lack of buffers drops the frame, as a network does
  */
 #include "runtime/net_stack.h"
 
+#include "runtime/net_engine.h"
 #include "runtime/net_guard.h"
 #include "runtime/net_mss.h"
 
 #include "base/log.h"
 
 #include <fcntl.h>
-#include <libslirp.h>
 #include <sys/epoll.h>
 #include <sys/uio.h>
 #include <time.h>
 
-enum { TAG_LISTENER = 1 };
-enum { FRAMES_PER_TURN = 64, TIMERS = 4 };
-/* Connections that may wait for libslirp, which asks for one itself: bursts would meet refusals. */
-enum { LISTEN_BACKLOG = 1024 };
-/* How long listeners rest after an accept that gave no connection. */
-enum { LISTENERS_REST_MS = 100 };
-/* libslirp's answer when nothing of its own waits for time to pass */
-enum { SLIRP_IDLE_MS = 1000 };
-
-struct stack_timer {
-	bool used, armed;
-	SlirpTimerId id;
-	void *opaque;
-	int64_t expires_ms;
-};
+enum { FRAMES_PER_TURN = 64 };
 
 struct net_stack {
-	Slirp *slirp;
+	struct net_engine *engine;
 	const struct net_plan *plan;
 	struct net_stack_opts opts;
-	struct sockaddr_in outbound;
-	struct sockaddr_in6 outbound6;
 	struct net_tap tap;
 	struct net_poll poll;
 	struct net_guard guard;
 	struct net_mss mss;
-	struct stack_timer timers[TIMERS];
 	int64_t now_ms; /* before the sleep, then when frames arrived */
-	int64_t listeners_rest_until_ms;
-	size_t n_sockets; /* of libslirp, without listeners */
-	size_t n_accept_ready, n_accepted; /* in this turn */
 	struct dns *dns; /* NULL: nothing answers at the DNS address */
 	int64_t dns_next_ms;
 	uint32_t fragment_id;
@@ -68,18 +46,12 @@ struct net_stack {
 	uint8_t out[LIMIT_NET_FRAME];
 };
 
-static int64_t clock_ns(void *opaque)
+static int64_t clock_ms(void)
 {
 	struct timespec ts;
 
-	(void)opaque;
 	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
-static int64_t clock_ms(void)
-{
-	return clock_ns(NULL) / 1000000;
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
 /* Towards the container */
@@ -127,17 +99,16 @@ static void send_dns(void *ctx, uint8_t *frame, size_t len)
 		tap_write_plain(s, frame, len);
 }
 
-static ssize_t send_packet(const void *buf, size_t len, void *opaque)
+static void send_frame(void *ctx, const uint8_t *frame, size_t len)
 {
-	struct net_stack *s = opaque;
-	const uint8_t *frame = buf;
+	struct net_stack *s = ctx;
 	struct net_out o;
 	struct net_pkt p;
 	bool is_tcp;
 
 	if (net_pkt_parse(frame, len, &p) < 0) {
 		log_debug("net", "bad-frame-from-libslirp bytes=%zu", len);
-		return (ssize_t)len;
+		return;
 	}
 	if (net_guard_is_loopback(frame, &p)) {
 		memcpy(s->out, frame, len);
@@ -154,7 +125,6 @@ static ssize_t send_packet(const void *buf, size_t len, void *opaque)
 		net_out_make(frame, len, &p, is_tcp ? net_mss_to_guest(&s->mss, frame, &p) : 0, &o);
 		tap_write(s, &o, frame);
 	}
-	return (ssize_t)len;
 }
 
 /* From the container */
@@ -167,7 +137,7 @@ static void input_segments(struct net_stack *s, const struct virtio_net_hdr *hdr
 
 		if (n <= 0)
 			break;
-		slirp_input(s->slirp, s->cut, n);
+		net_engine_input(s->engine, s->cut, (size_t)n, p);
 	}
 }
 
@@ -234,7 +204,7 @@ static void input_frame(
 	if (s->tap.offload)
 		net_mss_from_guest(&s->mss, frame, &p, hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM);
 	if (net_frame_finish(hdr, frame, len, &p) == 0)
-		slirp_input(s->slirp, frame, (int)len);
+		net_engine_input(s->engine, frame, len, &p);
 }
 
 static void tap_ready(void *ctx, int fd, uint32_t events)
@@ -262,204 +232,33 @@ static void tap_ready(void *ctx, int fd, uint32_t events)
 	}
 }
 
-/* What libslirp asks of us */
-
-static void guest_error(const char *msg, void *opaque)
-{
-	(void)opaque;
-	log_debug("net", "guest-error text='%s'", msg);
-}
-
-static void *timer_new(SlirpTimerId id, void *cb_opaque, void *opaque)
-{
-	struct net_stack *s = opaque;
-
-	for (size_t i = 0; i < TIMERS; i++) {
-		if (!s->timers[i].used) {
-			s->timers[i] = (struct stack_timer){ true, false, id, cb_opaque, 0 };
-			return &s->timers[i];
-		}
-	}
-	return NULL;
-}
-
-static void timer_free(void *timer, void *opaque)
-{
-	struct stack_timer *t = timer;
-
-	(void)opaque;
-	if (t)
-		t->used = false;
-}
-
-static void timer_mod(void *timer, int64_t expires_ms, void *opaque)
-{
-	struct stack_timer *t = timer;
-
-	(void)opaque;
-	if (t) {
-		t->armed = true;
-		t->expires_ms = expires_ms;
-	}
-}
-
-static void register_fd(int fd, void *opaque)
-{
-	struct net_stack *s = opaque;
-
-	(void)fd;
-	s->n_sockets++;
-	s->n_accepted++;
-}
-
-static void unregister_fd(int fd, void *opaque)
-{
-	struct net_stack *s = opaque;
-
-	if (s->n_sockets)
-		s->n_sockets--;
-	net_poll_forget(&s->poll, fd);
-}
-
-static void notify(void *opaque)
-{
-	(void)opaque; /* the loop is awake whenever libslirp is called */
-}
-
-static const SlirpCb callbacks = {
-	.send_packet = send_packet,
-	.guest_error = guest_error,
-	.clock_get_ns = clock_ns,
-	.timer_new_opaque = timer_new,
-	.timer_free = timer_free,
-	.timer_mod = timer_mod,
-	.register_poll_fd = register_fd,
-	.unregister_poll_fd = unregister_fd,
-	.notify = notify,
-};
-
 /* The loop */
-
-/* The same bits under two names; both sides know no others. */
-static uint32_t to_epoll(int events)
-{
-	return (events & SLIRP_POLL_IN ? EPOLLIN : 0U) | (events & SLIRP_POLL_OUT ? EPOLLOUT : 0U) |
-	       (events & SLIRP_POLL_PRI ? EPOLLPRI : 0U) |
-	       (events & SLIRP_POLL_ERR ? EPOLLERR : 0U) |
-	       (events & SLIRP_POLL_HUP ? EPOLLHUP : 0U);
-}
-
-static int from_epoll(uint32_t events)
-{
-	return (events & EPOLLIN ? SLIRP_POLL_IN : 0) | (events & EPOLLOUT ? SLIRP_POLL_OUT : 0) |
-	       (events & EPOLLPRI ? SLIRP_POLL_PRI : 0) | (events & EPOLLERR ? SLIRP_POLL_ERR : 0) |
-	       (events & EPOLLHUP ? SLIRP_POLL_HUP : 0);
-}
-
-static int add_poll(int fd, int events, void *opaque)
-{
-	struct net_stack *s = opaque;
-
-	if (s->now_ms >= s->listeners_rest_until_ms || net_poll_tag(&s->poll, fd) != TAG_LISTENER)
-		(void)net_poll_want(&s->poll, fd, to_epoll(events));
-	return fd;
-}
-
-static int get_revents(int idx, void *opaque)
-{
-	struct net_stack *s = opaque;
-	uint32_t events = net_poll_events(&s->poll, idx);
-
-	if (events && net_poll_tag(&s->poll, idx) == TAG_LISTENER)
-		s->n_accept_ready++;
-	return from_epoll(events);
-}
-
-static int turn_timeout_ms(struct net_stack *s, uint32_t slirp_ms)
-{
-	int64_t ms = slirp_ms;
-
-	/* With no socket there is nothing that ages but fragments, and they may wait. */
-	if (slirp_ms >= SLIRP_IDLE_MS || s->n_sockets == 0)
-		ms = INT32_MAX;
-	if (s->listeners_rest_until_ms > s->now_ms && s->listeners_rest_until_ms - s->now_ms < ms)
-		ms = s->listeners_rest_until_ms - s->now_ms;
-	if (s->dns_next_ms < INT64_MAX && s->dns_next_ms - s->now_ms < ms)
-		ms = s->dns_next_ms > s->now_ms ? s->dns_next_ms - s->now_ms : 0;
-	for (size_t i = 0; i < TIMERS; i++) {
-		struct stack_timer *t = &s->timers[i];
-		int64_t left = t->expires_ms - s->now_ms;
-
-		if (t->used && t->armed && left < ms)
-			ms = left < 0 ? 0 : left;
-	}
-	return ms == INT32_MAX ? -1 : (int)ms;
-}
-
-static void fire_timers(struct net_stack *s)
-{
-	int64_t now = clock_ms();
-
-	for (size_t i = 0; i < TIMERS; i++) {
-		struct stack_timer *t = &s->timers[i];
-
-		if (!t->used || !t->armed || t->expires_ms > now)
-			continue;
-		t->armed = false;
-		slirp_handle_timer(s->slirp, t->id, t->opaque);
-	}
-}
 
 int net_stack_run(struct net_stack *s)
 {
 	while (!s->stopped && !s->tap_gone) {
-		uint32_t slirp_ms = UINT32_MAX;
+		int64_t next, left;
 		int r;
 
 		s->now_ms = clock_ms();
-		net_poll_begin(&s->poll);
-		slirp_pollfds_fill(s->slirp, &slirp_ms, add_poll, s);
-		r = net_poll_wait(&s->poll, turn_timeout_ms(s, slirp_ms));
+		next = net_engine_prepare(s->engine, s->now_ms);
+		if (s->dns_next_ms < next)
+			next = s->dns_next_ms;
+		left = next > s->now_ms ? next - s->now_ms : 0;
+		r = net_poll_wait(&s->poll, next == INT64_MAX  ? -1
+					    : left > INT32_MAX ? INT32_MAX
+							       : (int)left);
 		if (r < 0 && r != -EINTR)
 			return r;
-		s->n_accept_ready = s->n_accepted = 0;
-		slirp_pollfds_poll(s->slirp, r < 0, get_revents, s);
-		if (s->n_accept_ready && !s->n_accepted)
-			s->listeners_rest_until_ms = clock_ms() + LISTENERS_REST_MS;
-		fire_timers(s);
+		s->now_ms = clock_ms();
+		net_engine_turn(s->engine, s->now_ms);
 		if (s->dns)
-			s->dns_next_ms = dns_tick(s->dns, clock_ms());
+			s->dns_next_ms = dns_tick(s->dns, s->now_ms);
 	}
 	return s->tap_gone ? -ENODEV : 0;
 }
 
-/* Life and forwards */
-
-static void config_fill(
-	SlirpConfig *cfg, const struct net_stack *s, const struct net_stack_opts *opts)
-{
-	const struct net_plan *plan = s->plan;
-	size_t mtu = s->tap.offload ? NET_MTU_MAX : plan->mtu;
-
-	cfg->version = 4;
-	cfg->in_enabled = true;
-	cfg->vnetwork = plan->network;
-	cfg->vnetmask = plan->mask;
-	cfg->vhost = plan->gateway;
-	cfg->vdhcp_start = plan->dhcp;
-	cfg->vnameserver = plan->dns;
-	cfg->in6_enabled = plan->ipv6;
-	cfg->vprefix_addr6 = plan->network6;
-	cfg->vprefix_len = 64;
-	cfg->vhost6 = plan->gateway6;
-	cfg->vnameserver6 = plan->dns6;
-	cfg->if_mtu = mtu;
-	cfg->if_mru = mtu;
-	/* The guard alone knows which UDP packets are answers; where there can be none, let
-	 * libslirp keep watch as well. */
-	cfg->disable_host_loopback = !opts->allow_host_loopback && !opts->forwards_udp;
-	cfg->disable_dns = opts->disable_dns;
-}
+/* Life */
 
 static int stack_dns(struct net_stack *s)
 {
@@ -476,10 +275,28 @@ static int stack_dns(struct net_stack *s)
 	return s->dns ? 0 : -ENOMEM;
 }
 
+static int stack_engine(struct net_stack *s)
+{
+	const struct net_engine_opts opts = {
+		.plan = s->plan,
+		.mtu = s->tap.offload ? NET_MTU_MAX : s->plan->mtu,
+		.outbound = s->opts.outbound,
+		.outbound6 = s->opts.outbound6,
+		/* The guard alone knows which UDP packets are answers; where there can be none, let
+		 * libslirp keep watch as well. */
+		.disable_host_loopback = !s->opts.allow_host_loopback && !s->opts.forwards_udp,
+		.disable_dns = s->opts.disable_dns,
+		.poll = &s->poll,
+		.send = send_frame,
+		.ctx = s,
+	};
+
+	return net_engine_new(&opts, &s->engine);
+}
+
 int net_stack_new(const struct net_stack_opts *opts, const struct net_tap *tap,
 	struct net_stack **ret, struct err *err)
 {
-	SlirpConfig cfg = { 0 };
 	struct net_stack *s = calloc(1, sizeof(*s));
 	int r;
 
@@ -493,24 +310,13 @@ int net_stack_new(const struct net_stack_opts *opts, const struct net_tap *tap,
 	s->guard = (struct net_guard){ .plan = opts->plan,
 		.allow_host_loopback = opts->allow_host_loopback,
 		.disable_dns = opts->disable_dns };
-	config_fill(&cfg, s, opts);
-	if (opts->outbound) {
-		s->outbound = *opts->outbound;
-		cfg.outbound_addr = &s->outbound;
-	}
-	if (opts->outbound6) {
-		s->outbound6 = *opts->outbound6;
-		cfg.outbound_addr6 = &s->outbound6;
-	}
 	r = net_poll_init(&s->poll);
 	if (r == 0 && !opts->disable_dns)
 		r = stack_dns(s);
 	if (r == 0)
 		r = net_poll_watch(&s->poll, tap->fd, EPOLLIN, tap_ready, s);
-	if (r == 0) {
-		s->slirp = slirp_new(&cfg, &callbacks, s);
-		r = s->slirp ? 0 : -EINVAL;
-	}
+	if (r == 0)
+		r = stack_engine(s);
 	if (r < 0) {
 		net_stack_free(s);
 		return err_set(err, r, "cannot start libslirp");
@@ -523,17 +329,15 @@ void net_stack_free(struct net_stack *s)
 {
 	if (!s)
 		return;
-	if (s->slirp)
-		slirp_cleanup(s->slirp);
+	net_engine_free(s->engine);
 	dns_free(s->dns);
 	net_poll_done(&s->poll);
 	free(s);
 }
 
-const char *net_stack_version(unsigned *ret_config)
+struct net_engine *net_stack_engine(struct net_stack *s)
 {
-	*ret_config = SLIRP_CONFIG_VERSION_MAX;
-	return slirp_version_string();
+	return s->engine;
 }
 
 struct net_poll *net_stack_poll(struct net_stack *s)
@@ -549,67 +353,4 @@ struct dns *net_stack_dns(struct net_stack *s)
 void net_stack_stop(struct net_stack *s)
 {
 	s->stopped = true;
-}
-
-static int forward_flags(enum net_proto proto, const struct net_endpoint *host)
-{
-	return (proto == NET_UDP ? SLIRP_HOSTFWD_UDP : 0) |
-	       (host->sa.sa_family == AF_INET6 ? SLIRP_HOSTFWD_V6ONLY : 0);
-}
-
-/* libslirp does not say which fd listens, but one thread can tell the next one. */
-static int next_fd(const struct net_stack *s)
-{
-	int fd = fcntl(s->tap.fd, F_DUPFD_CLOEXEC, 0);
-
-	if (fd >= 0)
-		(void)close(fd);
-	return fd;
-}
-
-static void tend_listener(struct net_stack *s, int fd)
-{
-	int yes = 0;
-	socklen_t len = sizeof(yes);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) < 0 || !yes)
-		return;
-	(void)listen(fd, LISTEN_BACKLOG);
-	(void)net_poll_set_tag(&s->poll, fd, TAG_LISTENER);
-}
-
-/* Both families keep the port at the same place. */
-static int chosen_port(int fd, struct net_endpoint *host)
-{
-	struct net_endpoint own;
-	socklen_t len = sizeof(own);
-
-	if (getsockname(fd, &own.sa, &len) < 0)
-		return -errno;
-	host->in.sin_port = own.in.sin_port;
-	return 0;
-}
-
-int net_stack_forward_add(struct net_stack *s, enum net_proto proto, struct net_endpoint *host,
-	const struct net_endpoint *guest)
-{
-	int fd = next_fd(s);
-
-	if (fd < 0)
-		return -errno;
-	errno = 0;
-	if (slirp_add_hostxfwd(s->slirp, &host->sa, host->len, &guest->sa, guest->len,
-		    forward_flags(proto, host)) < 0)
-		return errno ? -errno : -EINVAL;
-	if (proto == NET_TCP)
-		tend_listener(s, fd);
-	return host->in.sin_port ? 0 : chosen_port(fd, host);
-}
-
-int net_stack_forward_remove(
-	struct net_stack *s, enum net_proto proto, const struct net_endpoint *host)
-{
-	if (slirp_remove_hostxfwd(s->slirp, &host->sa, host->len, forward_flags(proto, host)) < 0)
-		return -ENOENT;
-	return 0;
 }

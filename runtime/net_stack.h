@@ -3,10 +3,11 @@
 /*
  * libslirp on a tap: the loop of the network process
  *
- * Nothing but this file's .c includes libslirp.h.  One thread; every function is called by it.
+ * One thread; every function is called by it.
  */
 
 #include "runtime/dns.h"
+#include "runtime/net_engine.h"
 #include "runtime/net_plan.h"
 #include "runtime/net_poll.h"
 #include "runtime/net_tap.h"
@@ -33,20 +34,8 @@ int net_stack_new(const struct net_stack_opts *opts, const struct net_tap *tap,
 
 void net_stack_free(struct net_stack *s);
 
-/**
- * net_stack_forward_add() - listen on the host's end of a forward
- * @host: its port, if it is 0, becomes the one that the kernel chose
- * Return: 0 or the negative errno of socket(2), bind(2) or listen(2).
- */
-int net_stack_forward_add(struct net_stack *s, enum net_proto proto, struct net_endpoint *host,
-	const struct net_endpoint *guest);
-
-/** net_stack_forward_remove() - stop listening; connections stay.  0 or -ENOENT */
-int net_stack_forward_remove(
-	struct net_stack *s, enum net_proto proto, const struct net_endpoint *host);
-
-/** net_stack_version() - of libslirp; and the newest form of its settings that it knows */
-const char *net_stack_version(unsigned *ret_config);
+/** net_stack_engine() - for its forwards; borrowed */
+struct net_engine *net_stack_engine(struct net_stack *s);
 
 /** net_stack_poll() - the set that the loop sleeps on, to add watches; borrowed */
 struct net_poll *net_stack_poll(struct net_stack *s);

@@ -4,8 +4,8 @@
  *
  *      lamina-slirp [OPTION]… PID|PATH|FD [TAPNAME]
  */
+#include "runtime/net_engine.h"
 #include "runtime/net_slirp.h"
-#include "runtime/net_stack.h"
 
 #include "base/log.h"
 #include "base/str.h"
@@ -300,7 +300,7 @@ static int run(struct slirp_args *a, struct err *err)
 static int print_version(void)
 {
 	unsigned config;
-	const char *libslirp = net_stack_version(&config);
+	const char *libslirp = net_engine_version(&config);
 
 	return printf("%s version %s\nlibslirp: %s\nSLIRP_CONFIG_VERSION_MAX: %u\n", program,
 		       LAMINA_VERSION, libslirp, config) < 0;

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # variables are of the files that include this one
 # SPDX-License-Identifier: Apache-2.0
 # Whoever reads this file in uses what it sets.
 # shellcheck disable=SC2034

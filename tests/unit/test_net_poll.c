@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 static struct net_poll p;
+static struct net_poll_set set;
 static int calls;
 
 static void make_pair(int sv[2])
@@ -26,24 +27,28 @@ TEST(wanted_fds_report_and_others_are_quiet)
 	CHECK_INT(net_poll_init(&p), ==, 0);
 	CHECK_INT(write(a[1], "x", 1), ==, 1);
 	CHECK_INT(write(b[1], "x", 1), ==, 1);
-	net_poll_begin(&p);
-	CHECK_INT(net_poll_want(&p, a[0], EPOLLIN), ==, 0);
-	CHECK_INT(net_poll_want(&p, b[0], EPOLLIN), ==, 0);
+	net_poll_begin(&set);
+	CHECK_INT(net_poll_want(&p, &set, a[0], EPOLLIN), ==, 0);
+	CHECK_INT(net_poll_want(&p, &set, b[0], EPOLLIN), ==, 0);
+	net_poll_end(&p, &set);
 	CHECK_INT(net_poll_wait(&p, 0), ==, 2);
 	CHECK_INT(net_poll_events(&p, a[0]), ==, EPOLLIN);
 	/* b is not named this time; its end hangs up, which epoll would report unasked */
 	(void)close(b[1]);
-	net_poll_begin(&p);
-	CHECK_INT(net_poll_want(&p, a[0], EPOLLIN), ==, 0);
+	net_poll_begin(&set);
+	CHECK_INT(net_poll_want(&p, &set, a[0], EPOLLIN), ==, 0);
+	net_poll_end(&p, &set);
 	CHECK_INT(net_poll_wait(&p, 0), ==, 1);
 	CHECK_INT(net_poll_events(&p, b[0]), ==, 0);
 	/* and comes back with another interest */
-	net_poll_begin(&p);
-	CHECK_INT(net_poll_want(&p, b[0], EPOLLOUT), ==, 0);
+	net_poll_begin(&set);
+	CHECK_INT(net_poll_want(&p, &set, b[0], EPOLLOUT), ==, 0);
+	net_poll_end(&p, &set);
 	CHECK_INT(net_poll_wait(&p, 0), ==, 1);
 	CHECK(net_poll_events(&p, b[0]) & EPOLLHUP);
 	CHECK_INT(net_poll_events(&p, a[0]), ==, 0);
 	net_poll_done(&p);
+	net_poll_set_done(&set);
 	(void)close(a[0]);
 	(void)close(a[1]);
 	(void)close(b[0]);
@@ -55,10 +60,11 @@ TEST(a_new_fd_with_an_old_number_starts_afresh)
 
 	make_pair(a);
 	CHECK_INT(net_poll_init(&p), ==, 0);
-	net_poll_begin(&p);
+	net_poll_begin(&set);
 	CHECK_INT(write(a[1], "x", 1), ==, 1);
-	CHECK_INT(net_poll_want(&p, a[0], EPOLLIN), ==, 0);
+	CHECK_INT(net_poll_want(&p, &set, a[0], EPOLLIN), ==, 0);
 	CHECK_INT(net_poll_set_tag(&p, a[0], 7), ==, 0);
+	net_poll_end(&p, &set);
 	CHECK_INT(net_poll_wait(&p, 0), ==, 1);
 	number = a[0];
 	net_poll_forget(&p, a[0]);
@@ -67,13 +73,15 @@ TEST(a_new_fd_with_an_old_number_starts_afresh)
 	CHECK_INT(dup2(b[0], number), ==, number);
 	CHECK_INT(net_poll_events(&p, number), ==, 0);
 	CHECK_INT(net_poll_tag(&p, number), ==, 0);
-	net_poll_begin(&p);
-	CHECK_INT(net_poll_want(&p, number, EPOLLIN), ==, 0);
+	net_poll_begin(&set);
+	CHECK_INT(net_poll_want(&p, &set, number, EPOLLIN), ==, 0);
+	net_poll_end(&p, &set);
 	CHECK_INT(net_poll_wait(&p, 0), ==, 0);
 	CHECK_INT(write(b[1], "x", 1), ==, 1);
 	CHECK_INT(net_poll_wait(&p, 0), ==, 1);
 	CHECK_INT(net_poll_events(&p, number), ==, EPOLLIN);
 	net_poll_done(&p);
+	net_poll_set_done(&set);
 	(void)close(number);
 	(void)close(a[1]);
 	(void)close(b[0]);
@@ -102,13 +110,16 @@ TEST(a_watch_that_another_ends_is_not_called)
 	CHECK_INT(net_poll_watch(&p, b[0], EPOLLIN, forget_other, &a[0]), ==, 0);
 	CHECK_INT(write(a[1], "x", 1), ==, 1);
 	CHECK_INT(write(b[1], "x", 1), ==, 1);
-	net_poll_begin(&p);
+	net_poll_begin(&set);
+	net_poll_end(&p, &set);
 	CHECK_INT(net_poll_wait(&p, 0), ==, 2);
 	CHECK_INT(calls, ==, 1);
-	net_poll_begin(&p); /* watches need not be named again */
+	net_poll_begin(&set); /* watches need not be named again */
+	net_poll_end(&p, &set);
 	CHECK_INT(net_poll_wait(&p, 0), ==, 1);
 	CHECK_INT(calls, ==, 2);
 	net_poll_done(&p);
+	net_poll_set_done(&set);
 	for (int i = 0; i < 2; i++) {
 		(void)close(a[i]);
 		(void)close(b[i]);
@@ -129,13 +140,14 @@ TEST(many_fds_come_and_go)
 	for (unsigned turn = 0; turn < 50; turn++) {
 		int want = 0;
 
-		net_poll_begin(&p);
+		net_poll_begin(&set);
 		for (unsigned i = 0; i < PAIRS; i++) {
 			if ((i * 7 + turn * 13) % 5 >= 3)
 				continue;
-			CHECK_INT(net_poll_want(&p, sv[i][0], EPOLLIN), ==, 0);
+			CHECK_INT(net_poll_want(&p, &set, sv[i][0], EPOLLIN), ==, 0);
 			want++;
 		}
+		net_poll_end(&p, &set);
 		CHECK_INT(net_poll_wait(&p, 0), ==, want);
 		for (unsigned i = 0; i < PAIRS; i++)
 			wrong += (net_poll_events(&p, sv[i][0]) != 0) !=
@@ -143,6 +155,7 @@ TEST(many_fds_come_and_go)
 	}
 	CHECK_INT(wrong, ==, 0);
 	net_poll_done(&p);
+	net_poll_set_done(&set);
 	for (int i = 0; i < PAIRS; i++) {
 		(void)close(sv[i][0]);
 		(void)close(sv[i][1]);
