@@ -4,9 +4,11 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "runtime/seccomp.h"
 
-#include <seccomp.h>
+#include <assert.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -93,77 +95,73 @@ static const char *const for_all[] = {
 	"time",
 };
 
-static int add(scmp_filter_ctx ctx, const char *name, unsigned n_args, const struct scmp_arg_cmp *a)
-{
-	int nr = seccomp_syscall_resolve_name(name);
-	int r;
+#define MAX_RULES 16
 
-	if (nr == __NR_SCMP_ERROR)
-		return 0;
-	r = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, nr, n_args, a);
-	return r == -EDOM ? 0 : r; /* not a call of this architecture */
+struct rules {
+	struct sec_rule v[MAX_RULES];
+	size_t n;
+};
+
+static void allow(
+	struct rules *r, const char *const *names, size_t n_names, const struct sec_arg *arg)
+{
+	assert(r->n < MAX_RULES);
+	r->v[r->n++] = (struct sec_rule){ .names = names,
+		.n_names = n_names,
+		.action = SEC_ALLOW,
+		.args = arg,
+		.n_args = arg ? 1 : 0 };
 }
 
-static int add_names(scmp_filter_ctx ctx, const char *const *names, size_t n)
+static void add_sockets(struct rules *r)
 {
-	int r = 0;
+	static const char *const name[] = { "socket" };
+	static const struct sec_arg families[] = { { 0, SEC_EQ, AF_INET, 0 },
+		{ 0, SEC_EQ, AF_INET6, 0 } };
 
-	for (size_t i = 0; r >= 0 && i < n; i++)
-		r = add(ctx, names[i], 0, NULL);
-	return r;
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
+		allow(r, name, ARRAY_SIZE(name), &families[i]);
 }
 
-static int add_families(scmp_filter_ctx ctx)
+static void add_rules(struct rules *r, enum seccomp_net_kind kind, const struct sec_arg *self)
 {
-	static const int families[] = { AF_INET, AF_INET6 };
-	int r = 0;
+	static const char *const memory[] = { "mmap", "mmap2", "mprotect" };
+	static const char *const abort_calls[] = { "tgkill" };
+	static const struct sec_arg no_exec = { 2, SEC_MASKED_EQ, PROT_EXEC, 0 };
 
-	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(families); i++) {
-		const struct scmp_arg_cmp family = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]);
-
-		r = add(ctx, "socket", 1, &family);
-	}
-	return r;
-}
-
-static int add_rules(scmp_filter_ctx ctx, enum seccomp_net_kind kind)
-{
-	const struct scmp_arg_cmp no_exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-	const struct scmp_arg_cmp self = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid());
-	int r;
-
-	r = add_names(ctx, for_all, ARRAY_SIZE(for_all));
-	if (r >= 0 && kind == SECCOMP_NET_FILES)
-		r = add_names(ctx, for_files, ARRAY_SIZE(for_files));
-	else if (r >= 0)
-		r = add_families(ctx);
-	if (r >= 0 && kind == SECCOMP_NET_INSIDE)
-		r = add_names(ctx, for_inside, ARRAY_SIZE(for_inside));
-	else if (r >= 0 && kind != SECCOMP_NET_FILES)
-		r = add_names(ctx, for_sockets, ARRAY_SIZE(for_sockets));
-	if (r >= 0 && kind == SECCOMP_NET_RELAY)
-		r = add_names(ctx, for_relay, ARRAY_SIZE(for_relay));
-	if (r >= 0)
-		r = add(ctx, "mmap", 1, &no_exec);
-	if (r >= 0)
-		r = add(ctx, "mmap2", 1, &no_exec);
-	if (r >= 0)
-		r = add(ctx, "mprotect", 1, &no_exec);
-	return r < 0 ? r : add(ctx, "tgkill", 1, &self); /* abort() */
+	allow(r, for_all, ARRAY_SIZE(for_all), NULL);
+	if (kind == SECCOMP_NET_FILES)
+		allow(r, for_files, ARRAY_SIZE(for_files), NULL);
+	else
+		add_sockets(r);
+	if (kind == SECCOMP_NET_INSIDE)
+		allow(r, for_inside, ARRAY_SIZE(for_inside), NULL);
+	else if (kind != SECCOMP_NET_FILES)
+		allow(r, for_sockets, ARRAY_SIZE(for_sockets), NULL);
+	if (kind == SECCOMP_NET_RELAY)
+		allow(r, for_relay, ARRAY_SIZE(for_relay), NULL);
+	allow(r, memory, ARRAY_SIZE(memory), &no_exec);
+	allow(r, abort_calls, ARRAY_SIZE(abort_calls), self);
 }
 
 int seccomp_net_load(enum seccomp_net_kind kind, struct err *err)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	const struct sec_arg self = { 0, SEC_EQ, (uint64_t)getpid(), 0 };
+	struct sec_profile p = { .default_action = SEC_ERRNO, .default_errno = EPERM };
+	auto_sec_filter filter = { 0 };
+	struct rules rules = { 0 };
 	int r;
 
-	if (!ctx)
-		return err_set(err, -ENOMEM, "cannot make a seccomp filter");
-	r = add_rules(ctx, kind);
-	if (r == 0)
-		r = seccomp_load(ctx);
-	seccomp_release(ctx);
-	if (r == -EINVAL || r == -ENOSYS || r == -ECANCELED) {
+	add_rules(&rules, kind, &self);
+	p.rules = rules.v;
+	p.n_rules = rules.n;
+	r = sec_compile(&p, &filter, err);
+	if (r < 0)
+		return err_wrap(err, r, "seccomp filter");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_set(err, -errno, "cannot set no_new_privs");
+	r = sec_load(&filter);
+	if (r == -EINVAL || r == -ENOSYS) {
 		log_debug("net", "no-seccomp errno=%d", -r);
 		return 0;
 	}
