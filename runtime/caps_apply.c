@@ -80,6 +80,15 @@ static uint64_t get_bounding(void)
 	return set;
 }
 
+int caps_raise(void)
+{
+	struct cap_sets sets;
+	int r = get_sets(&sets);
+
+	sets.effective = r < 0 ? 0 : sets.permitted;
+	return r < 0 ? r : set_sets(&sets);
+}
+
 int caps_apply(const struct spec_caps *caps)
 {
 	struct cap_sets now = { 0 }, sets;

@@ -27,5 +27,8 @@ int caps_drop_bounding(uint64_t keep);
  */
 int caps_apply(const struct spec_caps *caps);
 
+/** caps_raise() - make all that is permitted effective again, which a change of user ends */
+int caps_raise(void);
+
 /** caps_get_permitted() - what the calling thread may have; 0 or a negative errno */
 int caps_get_permitted(uint64_t *ret);

@@ -295,11 +295,14 @@ static int program_failed(struct stage *st, int code, const char *what, struct e
 int init_find_program(struct stage *st, struct err *err)
 {
 	const struct spec_process *p = st->spec->process;
-	const char *name = p->args.n ? p->args.v[0] : "";
+	const char *name;
 	const char *dirs = env_value(p, "PATH");
 	char what[256];
 	int r, n;
 
+	if (p->args.n == 0)
+		return 0;
+	name = p->args.v[0];
 	if (strchr(name, '/')) {
 		/* The working directory is set already, so relative paths mean what they will. */
 		n = snprintf(st->program, sizeof(st->program), "%s", name);
@@ -376,9 +379,22 @@ int init_streams(struct stage *st, struct err *err)
 	return 0;
 }
 
+/* What is still open ends with execve(2). */
+int init_close_on_exec(struct stage *st, struct err *err)
+{
+	unsigned int from = STDERR_FILENO + 1 + st->n_preserve_fds;
+
+	return close_range(from, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0
+		       ? err_set(err, -errno, "cannot close files")
+		       : 0;
+}
+
 /* ---- rights ---- */
 
-/* Without no_new_privs a filter needs a capability, so it comes before they are given up. */
+/*
+ * Without no_new_privs a filter needs a capability, so it comes before they are given up; but after
+ * all else, for it may forbid what the steps do.
+ */
 int init_filter_early(struct stage *st, struct err *err)
 {
 	int r = 0;
@@ -427,11 +443,18 @@ int init_change_user(struct stage *st, struct err *err)
 	r = set_ids(st, err);
 	if (r < 0)
 		return r;
-	r = caps_apply(&p->caps);
+	r = caps_raise();
 	if (r < 0)
-		return err_set(err, r, "cannot set capabilities");
+		return err_set(err, r, "cannot keep capabilities");
 	(void)umask(p->user.umask.set ? (mode_t)p->user.umask.v : 0022);
 	return init_die_with_monitor(st, err);
+}
+
+int init_capabilities(struct stage *st, struct err *err)
+{
+	int r = caps_apply(&st->spec->process->caps);
+
+	return r < 0 ? err_set(err, r, "cannot set capabilities") : 0;
 }
 
 /* By an fd that no magic link led to: /proc/self/fd/N is no working directory. */
@@ -455,8 +478,9 @@ int init_exec(struct stage *st, struct err *err)
 	static const char *const no_env[] = { NULL };
 	char what[256];
 
-	if (close_range(STDERR_FILENO + 1 + st->n_preserve_fds, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0)
-		return err_set(err, -errno, "cannot close files");
+	/* A container without a process ends as it starts. */
+	if (p->args.n == 0)
+		_exit(0);
 	(void)execve(st->program, (char *const *)p->args.v,
 		(char *const *)(p->env.v ? p->env.v : (const char **)no_env));
 	snprintf(what, sizeof(what), "cannot run '%s'", p->args.v[0]);

@@ -29,14 +29,14 @@ static int set_data(int fs_fd, const char *data)
 	return 0;
 }
 
-int mnt_make_fs(const char *type, const char *data, uint64_t attrs)
+int mnt_make_fs(const char *type, const char *source, const char *data, uint64_t attrs)
 {
 	auto_fd fs_fd = fsopen(type, FSOPEN_CLOEXEC);
 	int fd, r;
 
 	if (fs_fd < 0)
 		return -errno;
-	(void)fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", type, 0);
+	(void)fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", source ? source : type, 0);
 	r = data ? set_data(fs_fd, data) : 0;
 	if (r < 0)
 		return r;

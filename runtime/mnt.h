@@ -10,12 +10,13 @@
 /**
  * mnt_make_fs() - a new instance of a filesystem, mounted nowhere yet
  * @type:  "proc", "tmpfs", …
+ * @source: what the mount table calls it; NULL: @type
  * @data:  "key=value,flag,…" for the filesystem; NULL: none.  Values hold no comma
  * @attrs: MOUNT_ATTR_…
  *
  * Return: the detached mount, owned by the caller, or a negative errno.
  */
-int mnt_make_fs(const char *type, const char *data, uint64_t attrs);
+int mnt_make_fs(const char *type, const char *source, const char *data, uint64_t attrs);
 
 /**
  * mnt_clone() - a detached copy of what is at a place

@@ -183,8 +183,9 @@ static uint64_t new_namespaces(const struct stage *st)
 		if (st->spec->ns[i].on && !st->spec->ns[i].path && i != SPEC_NS_CGROUP &&
 			i != SPEC_NS_TIME)
 			flags |= (uint64_t)(unsigned int)spec_ns_clone_flag((enum spec_ns)i);
-	/* What is mounted for the container is nobody else's. */
-	return st->spec->ns[SPEC_NS_MNT].path ? flags : flags | CLONE_NEWNS;
+	/* Mounts in a new user namespace can be made only in a new mount namespace. */
+	return flags & CLONE_NEWUSER && !st->spec->ns[SPEC_NS_MNT].path ? flags | CLONE_NEWNS
+									: flags;
 }
 
 struct helper_result {

@@ -113,7 +113,7 @@ static int describe(struct oci_create *c, struct err *err)
 	s->created = created_now();
 	s->owner = pw ? strdup(pw->pw_name) : str_format("%u", (unsigned int)geteuid());
 	if (s->bundle)
-		s->rootfs = root[0] == '/' ? strdup(root) : str_format("%s/%s", s->bundle, root);
+		s->rootfs = strdup(root);
 	return s->rootfs && s->created && s->owner
 		       ? 0
 		       : err_set(err, -ENOMEM, "cannot describe the container");
@@ -157,7 +157,8 @@ static int prepare_stage(struct oci_create *c, struct err *err)
 	st->n_preserve_fds = (unsigned int)c->opts->preserve_fds + listen_fds;
 	st->flags |= (c->opts->no_pivot ? STAGE_NO_PIVOT : 0) |
 		     (c->opts->no_new_keyring ? STAGE_KEEP_KEYRING : 0);
-	if (!proc_has_cap(CAP_SYS_ADMIN))
+	/* What only the caller may open goes in as fds; where the inside is no less, it opens. */
+	if (!proc_has_cap(CAP_SYS_ADMIN) || !c->spec->ns[SPEC_NS_USER].on)
 		st->flags |= STAGE_OPEN_INSIDE;
 	if (c->run) {
 		st->flags |= STAGE_DETACHED;
@@ -211,14 +212,32 @@ static int tell(struct oci_create *c, struct err *err)
 	return r;
 }
 
+/* What the engine takes for granted: a process, if only one that ends at once; a path from "/" on. */
+static int complete(struct spec *s, struct err *err)
+{
+	auto_free char *here = s->root.path[0] == '/' ? NULL : getcwd(NULL, 0);
+	auto_free char *root = here ? str_format("%s/%s", here, s->root.path) : NULL;
+
+	if (root)
+		s->root.path = spec_strdup(s, root);
+	if (!s->process) {
+		s->process = spec_alloc(s, 1, sizeof(*s->process));
+		if (s->process)
+			s->process->cwd = "/";
+	}
+	return s->process && s->root.path && (!here || root)
+		       ? 0
+		       : err_set(err, -ENOMEM, "cannot read the configuration");
+}
+
 static int make(struct oci_create *c, const char *id, struct err *err)
 {
 	auto_free char *text = NULL;
 	int r;
 
 	r = oci_bundle_read(c->opts->bundle, c->opts->config, &c->spec, &text, err);
-	if (r >= 0 && !c->spec->process)
-		r = err_say(err, -EINVAL, "the configuration has no process");
+	if (r >= 0)
+		r = complete(c->spec, err);
 	if (r >= 0)
 		r = check_terminal(c, err);
 	if (r < 0)
@@ -311,6 +330,11 @@ static int run_start(struct oci *o, void *opts, char **args, struct err *err)
 	if (sock < 0)
 		return err_set(err, sock, "cannot start container '%s'", s.id);
 	(void)unlinkat(s.dirfd, "start", 0);
+	r = complete(spec, err);
+	if (r < 0) {
+		(void)close(sock);
+		return r;
+	}
 	ctr_stage_resume(&st, spec, sock);
 	r = ctr_stage_start(&st, err);
 	ctr_stage_done(&st);

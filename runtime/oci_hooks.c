@@ -27,7 +27,9 @@ static int run_for_stage(void *arg, enum spec_hook_kind kind, pid_t pid, struct 
 
 	c->state.init.pid = pid;
 	return oci_hooks_run(&c->state, c->spec, kind,
-		kind == SPEC_HOOK_START_CONTAINER ? CTR_CREATED : CTR_CREATING, err);
+		kind == SPEC_HOOK_START_CONTAINER || kind == SPEC_HOOK_PRESTART ? CTR_CREATED
+										: CTR_CREATING,
+		err);
 }
 
 void oci_hooks_prepare(struct oci_create *c)

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <regex.h>
 #include <signal.h>
+#include <sys/mount.h>
 
 #define END_TIMEOUT_MS 10000
 
@@ -104,6 +105,9 @@ void oci_delete_stopped(const struct oci_state *s, struct oci *o, const struct s
 	struct err err = ERR_INIT;
 
 	oci_cgroup_remove(s);
+	/* Without a mount namespace of its own, its mounts are here. */
+	if (spec && !spec->ns[SPEC_NS_MNT].on && !spec->ns[SPEC_NS_USER].on)
+		(void)umount2(s->rootfs, MNT_DETACH | UMOUNT_NOFOLLOW);
 	if (spec && oci_hooks_run(s, spec, SPEC_HOOK_POSTSTOP, CTR_STOPPED, &err) < 0)
 		log_warning("oci", "%s", err.text);
 	if (oci_state_remove(o, s->id, &err) < 0)
@@ -153,7 +157,7 @@ static int delete_one(
 	}
 	if (r < 0)
 		return r;
-	if (s.status != CTR_STOPPED && s.status != CTR_CREATED && !opts->force)
+	if (s.status != CTR_STOPPED && !opts->force)
 		return err_say(err, -EBUSY,
 			"cannot delete container '%s': it is %s, not stopped; use --force", s.id,
 			state_name(s.status));

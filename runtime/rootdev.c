@@ -15,11 +15,9 @@
 #include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <termios.h>
-
-static const char *const node_names[ROOTFS_N_NODES] = { "/dev/null", "/dev/zero", "/dev/full",
-	"/dev/random", "/dev/urandom", "/dev/tty" };
 
 static int place_node(struct rootfs *rf, const char *path, int node_fd)
 {
@@ -28,11 +26,12 @@ static int place_node(struct rootfs *rf, const char *path, int node_fd)
 	return place < 0 ? place : mnt_attach(node_fd, place);
 }
 
-static int place_fifo(struct rootfs *rf, const struct spec_device *d)
+/* The directory of a path, made if missing; the name in it. */
+static int open_parent(struct rootfs *rf, const char *path, char **ret_copy, const char **ret_name)
 {
-	auto_free char *parent = strdup(d->path);
-	auto_fd dirfd = -1;
+	auto_free char *parent = strdup(path);
 	char *slash;
+	int dirfd;
 
 	if (!parent)
 		return -ENOMEM;
@@ -41,12 +40,47 @@ static int place_fifo(struct rootfs *rf, const struct spec_device *d)
 		return -EINVAL;
 	*slash = '\0';
 	dirfd = inroot_open_dir(rf->root_fd, parent);
+	if (dirfd >= 0) {
+		*ret_name = slash + 1;
+		*ret_copy = ptr_take(&parent);
+	}
+	return dirfd;
+}
+
+/* FIFOs anywhere, devices where the caller may make them; what is there already stays. */
+static int make_node(struct rootfs *rf, const struct spec_device *d)
+{
+	mode_t type = d->type == 'p' ? S_IFIFO : d->type == 'b' ? S_IFBLK : S_IFCHR;
+	mode_t mode = d->mode.set ? (mode_t)d->mode.v & 07777 : 0666;
+	auto_free char *copy = NULL;
+	const char *name;
+	auto_fd dirfd = open_parent(rf, d->path, &copy, &name);
+	struct stat st;
+
 	if (dirfd < 0)
 		return dirfd;
-	if (mkfifoat(dirfd, slash + 1, d->mode.set ? (mode_t)d->mode.v : 0666) < 0 &&
-		errno != EEXIST)
+	if (mknodat(dirfd, name, type | mode, makedev(d->major, d->minor)) < 0) {
+		if (errno != EEXIST || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return -errno;
+		if ((st.st_mode & S_IFMT) == type &&
+			(type == S_IFIFO || st.st_rdev == makedev(d->major, d->minor)))
+			return 0;
+		return -EEXIST;
+	}
+	/* Made just now, in a directory that nobody else is in yet. */
+	if (fchmodat(dirfd, name, mode, 0) < 0 ||
+		fchownat(dirfd, name, d->uid, d->gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
-	return fchownat(dirfd, slash + 1, d->uid, d->gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+	return 0;
+}
+
+/* The standard ones: numbers are in runtime/rootfs.c, checked there when they are bound. */
+static int make_standard(
+	struct rootfs *rf, const char *path, unsigned int major, unsigned int minor)
+{
+	const struct spec_device d = { .path = path, .type = 'c', .major = major, .minor = minor };
+
+	return make_node(rf, &d);
 }
 
 static int make_links(struct rootfs *rf, struct err *err)
@@ -76,14 +110,18 @@ int rootfs_devices(struct rootfs *rf, struct err *err)
 	int r;
 
 	for (size_t i = 0; i < ROOTFS_N_NODES; i++) {
-		r = place_node(rf, node_names[i], rf->node_fds[i]);
+		const struct rootfs_node *n = &rootfs_nodes[i];
+
+		r = rf->node_fds[i] >= 0 ? place_node(rf, n->path, rf->node_fds[i])
+					 : make_standard(rf, n->path, n->major, n->minor);
 		if (r < 0)
-			return err_set(err, r, "cannot make '%s'", node_names[i]);
+			return err_set(err, r, "cannot make '%s'", n->path);
 	}
 	for (size_t i = 0; i < rf->spec->n_devices; i++) {
 		const struct spec_device *d = &rf->spec->devices[i];
 
-		r = d->type == 'p' ? place_fifo(rf, d) : place_node(rf, d->path, rf->device_fds[i]);
+		r = rf->device_fds[i] >= 0 ? place_node(rf, d->path, rf->device_fds[i])
+					   : make_node(rf, d);
 		if (r < 0)
 			return err_set(err, r, "cannot make device '%s'", d->path);
 	}

@@ -14,23 +14,24 @@
 
 #include "base/at.h"
 #include "base/cleanup.h"
+#include "base/proc.h"
 #include "base/str.h"
 #include "runtime/copytree.h"
 #include "runtime/inroot.h"
 #include "runtime/mnt.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 /* What every container finds in /dev; opened once and checked, never looked up again. */
-static const struct {
-	const char *path;
-	unsigned int minor, major;
-} nodes[ROOTFS_N_NODES] = {
+const struct rootfs_node rootfs_nodes[ROOTFS_N_NODES] = {
 	{ "/dev/null", 3, 1 },
 	{ "/dev/zero", 5, 1 },
 	{ "/dev/full", 7, 1 },
@@ -68,16 +69,18 @@ static int clone_device(const char *path, char type, unsigned int major, unsigne
 
 static int open_devices(struct rootfs *rf, struct err *err)
 {
-	for (size_t i = 0; i < ROOTFS_N_NODES; i++) {
-		rf->node_fds[i] = clone_device(nodes[i].path, 'c', nodes[i].major, nodes[i].minor);
+	/* The first is what files are hidden with; of what can be made, nothing else is taken. */
+	for (size_t i = 0; i < ROOTFS_N_NODES && (i == 0 || !rf->makes_nodes); i++) {
+		rf->node_fds[i] = clone_device(
+			rootfs_nodes[i].path, 'c', rootfs_nodes[i].major, rootfs_nodes[i].minor);
 		if (rf->node_fds[i] < 0)
 			return err_set(err, rf->node_fds[i], "cannot take '%s' of the host",
-				nodes[i].path);
+				rootfs_nodes[i].path);
 	}
 	for (size_t i = 0; i < rf->spec->n_devices; i++) {
 		const struct spec_device *d = &rf->spec->devices[i];
 
-		if (d->type == 'p')
+		if (d->type == 'p' || rf->makes_nodes)
 			continue;
 		rf->device_fds[i] = clone_device(d->path, d->type, d->major, d->minor);
 		if (rf->device_fds[i] < 0)
@@ -110,31 +113,46 @@ static int open_source(
 	return fd;
 }
 
-static int open_mounts(struct rootfs *rf, int bundle_fd, struct err *err)
+static int open_bind(struct rootfs *rf, size_t i, int bundle_fd, struct err *err)
 {
-	for (size_t i = 0; i < rf->spec->n_mounts; i++) {
-		const struct spec_mount *m = &rf->spec->mounts[i];
-		struct rootfs_mount *rm = &rf->mounts[i];
-		int r;
+	const struct spec_mount *m = &rf->spec->mounts[i];
+	struct rootfs_mount *rm = &rf->mounts[i];
+	int r;
 
-		if (!is_bind(m, &rm->mo))
-			continue;
-		rm->fd = open_source(m, &rm->mo, bundle_fd, err);
-		if (rm->fd < 0)
-			return rm->fd;
-		/* A clone is a peer of what it was cloned from: mounts would go both ways. */
-		r = mnt_set_propagation(
-			rm->fd, rm->mo.propagation ? rm->mo.propagation : MS_PRIVATE | MS_REC);
-		if (r < 0)
-			return err_set(err, r, "cannot mount '%s'", m->source);
-	}
-	return 0;
+	rm->fd = open_source(m, &rm->mo, bundle_fd, err);
+	if (rm->fd < 0)
+		return rm->fd;
+	/* A clone is a peer of what it was cloned from: mounts would go both ways. */
+	r = mnt_set_propagation(
+		rm->fd, rm->mo.propagation ? rm->mo.propagation : MS_PRIVATE | MS_REC);
+	return r < 0 ? err_set(err, r, "cannot mount '%s'", m->source) : 0;
+}
+
+static int open_binds(struct rootfs *rf, int bundle_fd, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < rf->spec->n_mounts; i++)
+		if (is_bind(&rf->spec->mounts[i], &rf->mounts[i].mo))
+			r = open_bind(rf, i, bundle_fd, err);
+	return r;
+}
+
+/* In the machine's first user namespace: in any other, device nodes cannot be made. */
+static bool all_ids_are_here(void)
+{
+	auto_file f = fopen("/proc/self/uid_map", "re");
+	unsigned int inside, outside, n;
+
+	return f && fscanf(f, "%u %u %u", &inside, &outside, &n) == 3 && n == UINT32_MAX;
 }
 
 int rootfs_init(struct rootfs *rf, const struct spec *spec, struct err *err)
 {
 	memset(rf, 0, sizeof(*rf));
 	rf->spec = spec;
+	rf->makes_nodes =
+		!spec->ns[SPEC_NS_USER].on && proc_has_cap(CAP_MKNOD) && all_ids_are_here();
 	rf->root_fd = rf->proc_fd = -1;
 	for (size_t i = 0; i < ROOTFS_N_NODES; i++)
 		rf->node_fds[i] = -1;
@@ -173,7 +191,7 @@ int rootfs_take(struct rootfs *rf, int bundle_fd, struct err *err)
 		if (r < 0)
 			return err_set(err, r, "cannot make the root file system private");
 	}
-	r = open_mounts(rf, bundle_fd, err);
+	r = rf->in_order ? 0 : open_binds(rf, bundle_fd, err);
 	return r < 0 ? r : open_devices(rf, err);
 }
 
@@ -215,7 +233,7 @@ void rootfs_done(struct rootfs *rf)
 /* ---- inside, the host still there ---- */
 
 /* The same options without gid=: where the group has no number here, the kernel refuses it. */
-static int make_without_gid(const char *type, const char *data, uint64_t attrs)
+static int make_without_gid(const char *type, const char *source, const char *data, uint64_t attrs)
 {
 	auto_free char *copy = strdup(data);
 	auto_buf kept = { 0 };
@@ -226,7 +244,7 @@ static int make_without_gid(const char *type, const char *data, uint64_t attrs)
 	while ((word = strsep(&rest, ",")))
 		if (!str_starts(word, "gid=") && buf_printf(&kept, "%s,", word) < 0)
 			return -ENOMEM;
-	return mnt_make_fs(type, kept.data, attrs);
+	return mnt_make_fs(type, source, kept.data, attrs);
 }
 
 /*
@@ -246,7 +264,7 @@ static int make_refused(
 	else if (type_is(m, "proc") && !pid->on)
 		fd = mnt_clone(AT_FDCWD, "/proc", AT_RECURSIVE);
 	else if (type_is(m, "cgroup") || type_is(m, "cgroup2"))
-		fd = mnt_make_fs("tmpfs", "mode=755,size=0", attrs);
+		fd = mnt_make_fs("tmpfs", NULL, "mode=755,size=0", attrs);
 	else
 		return code;
 	if (fd < 0)
@@ -263,9 +281,9 @@ static int make_one(const struct rootfs *rf, const struct spec_mount *m, const s
 
 	if (!type)
 		return err_say(err, -EINVAL, "mount '%s' has no type", m->destination);
-	fd = mnt_make_fs(type, mo->data, mo->attr_set);
+	fd = mnt_make_fs(type, m->source, mo->data, mo->attr_set);
 	if (fd == -EINVAL && mo->data && strstr(mo->data, "gid="))
-		fd = make_without_gid(type, mo->data, mo->attr_set);
+		fd = make_without_gid(type, m->source, mo->data, mo->attr_set);
 	if (fd == -EPERM || fd == -EBUSY || fd == -ENODEV || fd == -EACCES)
 		fd = make_refused(rf, m, mo->attr_set, fd);
 	if (fd < 0)
@@ -280,12 +298,16 @@ int rootfs_make(struct rootfs *rf, struct err *err)
 {
 	for (size_t i = 0; i < rf->spec->n_mounts; i++) {
 		struct rootfs_mount *rm = &rf->mounts[i];
+		int r = 0;
 
 		if (rm->fd >= 0)
 			continue;
-		rm->fd = make_one(rf, &rf->spec->mounts[i], &rm->mo, err);
-		if (rm->fd < 0)
-			return rm->fd;
+		if (is_bind(&rf->spec->mounts[i], &rm->mo))
+			r = open_bind(rf, i, AT_FDCWD, err);
+		else
+			rm->fd = r = make_one(rf, &rf->spec->mounts[i], &rm->mo, err);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -309,13 +331,15 @@ int rootfs_attach(struct rootfs *rf, const char *path, struct err *err)
 
 int rootfs_pivot(struct rootfs *rf, enum rootfs_pivot_flags flags, struct err *err)
 {
+	bool chroots = flags & (ROOTFS_CHROOT | ROOTFS_STAY);
+
 	/* Over the old root rather than at some directory: "/" is the one place that exists. */
-	if ((!rf->attached || flags & ROOTFS_CHROOT) &&
+	if ((!rf->attached || flags & ROOTFS_CHROOT) && !(flags & ROOTFS_STAY) &&
 		move_mount(rf->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return err_set(err, -errno, "cannot attach the root file system");
 	if (fchdir(rf->root_fd) < 0)
 		return err_set(err, -errno, "cannot enter the root file system");
-	if (flags & ROOTFS_CHROOT)
+	if (chroots)
 		return chroot(".") < 0 ? err_set(err, -errno, "cannot change the root") : 0;
 	/* The old root is stacked on the new one, both at "."; the top one goes. */
 	if (syscall(SYS_pivot_root, ".", ".") < 0)
@@ -368,12 +392,26 @@ static int set_bind_attrs(const struct rootfs_mount *rm)
 	return r;
 }
 
+/* Programs, and whoever sets up a further one in here, trust /proc to be procfs. */
+static bool hides_proc(const struct spec_mount *m, int mount_fd)
+{
+	const char *path = m->destination + strspn(m->destination, "/");
+	struct statfs fs;
+
+	if (strncmp(path, "proc", 4) != 0 || path[4 + strspn(path + 4, "/.")])
+		return false;
+	return fstatfs(mount_fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC;
+}
+
 static int mount_one(
 	struct rootfs *rf, const struct spec_mount *m, struct rootfs_mount *rm, struct err *err)
 {
 	auto_fd place = open_place(rf, m, rm->fd);
 	int r;
 
+	if (hides_proc(m, rm->fd))
+		return err_say(err, -EINVAL, "cannot mount '%s' on '/proc': it is no procfs",
+			m->source ? m->source : m->type);
 	if (place == -ELOOP)
 		return err_say(err, place, "cannot mount on '%s': it is a symlink in the image",
 			m->destination);
@@ -424,7 +462,7 @@ static int mask_one(struct rootfs *rf, const char *path, int *ret_empty)
 	if (!S_ISDIR(st.st_mode)) {
 		cover = mnt_clone(rf->node_fds[0], "", AT_EMPTY_PATH);
 	} else if (*ret_empty < 0) {
-		*ret_empty = mnt_make_fs("tmpfs", "mode=755,size=0,nr_inodes=2",
+		*ret_empty = mnt_make_fs("tmpfs", NULL, "mode=755,size=0,nr_inodes=2",
 			MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
 				MOUNT_ATTR_NOEXEC);
 		return *ret_empty < 0 ? *ret_empty : mnt_attach(*ret_empty, place);

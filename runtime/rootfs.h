@@ -20,6 +20,14 @@
 
 #define ROOTFS_N_NODES 6
 
+struct rootfs_node {
+	const char *path;
+	unsigned int minor, major;
+};
+
+/* The standard devices, in runtime/rootfs.c; the first is /dev/null. */
+extern const struct rootfs_node rootfs_nodes[ROOTFS_N_NODES];
+
 struct rootfs_mount {
 	struct mountopt mo;
 	int fd; /* detached, then in place; -1: not made yet */
@@ -31,6 +39,8 @@ struct rootfs {
 	struct rootfs_mount *mounts; /* spec->n_mounts of them */
 	int node_fds[ROOTFS_N_NODES]; /* detached /dev/null and its like */
 	int *device_fds; /* detached, spec->n_devices of them */
+	bool makes_nodes; /* device nodes are made, not bound */
+	bool in_order; /* rootfs_take() runs inside, and leaves bind mounts to rootfs_make() */
 	bool attached; /* by rootfs_attach() */
 	int proc_fd; /* borrowed: the container's own procfs, of mounts[]; -1: none */
 };
@@ -63,7 +73,11 @@ int rootfs_make(struct rootfs *rf, struct err *err);
 /** rootfs_attach() - put the root on a directory of the host, instead of at once on "/" */
 int rootfs_attach(struct rootfs *rf, const char *path, struct err *err);
 
-enum rootfs_pivot_flags { ROOTFS_CHROOT = 1 << 0 /* where pivot_root(2) cannot work */ };
+enum rootfs_pivot_flags {
+	ROOTFS_CHROOT = 1 << 0, /* where pivot_root(2) cannot work */
+	ROOTFS_STAY =
+		1 << 1, /* chroot(2) to where rootfs_attach() put it: others see these mounts */
+};
 
 int rootfs_pivot(struct rootfs *rf, enum rootfs_pivot_flags flags, struct err *err);
 int rootfs_mount(struct rootfs *rf, struct err *err);

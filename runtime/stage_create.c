@@ -17,8 +17,6 @@ static int check_supported(struct stage *st, struct err *err)
 	const struct spec *s = st->spec;
 	const char *what = NULL;
 
-	if (s->ns[SPEC_NS_MNT].on && s->ns[SPEC_NS_MNT].path)
-		what = "joining an existing mount namespace";
 	for (int i = 0; i < SPEC_HOOK_MAX_; i++)
 		if (s->hooks[i].n > 0 && !st->run_hooks)
 			what = "hooks";
@@ -51,9 +49,17 @@ static int enter_cgroup(struct stage *st, struct err *err)
 
 /* ---- the root file system, inside ---- */
 
-static bool shares_userns(const struct stage *st)
+/* A mount namespace that others are in, too: what is mounted shows there. */
+static bool shares_mounts(const struct stage *st)
 {
-	return !makes_userns(st);
+	const struct spec_namespace *mnt = &st->spec->ns[SPEC_NS_MNT];
+
+	return mnt->on ? mnt->path != NULL : !makes_userns(st);
+}
+
+static bool parts(const struct stage *st)
+{
+	return !makes_userns(st) && !shares_mounts(st);
 }
 
 static bool opens_inside(const struct stage *st)
@@ -68,6 +74,8 @@ static int part(struct stage *st, struct err *err)
 
 static int open_inside(struct stage *st, struct err *err)
 {
+	/* Mounts are listed in the order in which they are made: let it be that of the spec. */
+	st->rootfs.in_order = true;
 	return rootfs_take(&st->rootfs, AT_FDCWD, err);
 }
 
@@ -78,7 +86,11 @@ static int make(struct stage *st, struct err *err)
 
 static int pivot(struct stage *st, struct err *err)
 {
-	return rootfs_pivot(&st->rootfs, st->flags & STAGE_NO_PIVOT ? ROOTFS_CHROOT : 0, err);
+	return rootfs_pivot(&st->rootfs,
+		shares_mounts(st)	     ? ROOTFS_STAY
+		: st->flags & STAGE_NO_PIVOT ? ROOTFS_CHROOT
+					     : 0,
+		err);
 }
 
 static int mounts(struct stage *st, struct err *err)
@@ -114,6 +126,11 @@ static bool has_early_hooks(const struct stage *st)
 	return h[SPEC_HOOK_PRESTART].n + h[SPEC_HOOK_CREATE_RUNTIME].n +
 		       h[SPEC_HOOK_CREATE_CONTAINER].n >
 	       0;
+}
+
+static bool attaches(const struct stage *st)
+{
+	return has_early_hooks(st) || shares_mounts(st);
 }
 
 static bool has_no_early_hooks(const struct stage *st)
@@ -173,10 +190,10 @@ static const struct stage_step steps[] = {
 	{ STAGE_INSIDE, "new session keyring", init_new_keyring, NULL },
 	{ STAGE_INSIDE, "host and domain name", init_set_names, NULL },
 	{ STAGE_INSIDE, "loopback up", init_loopback_up, NULL },
-	{ STAGE_INSIDE, "part from the host's mounts", part, shares_userns },
+	{ STAGE_INSIDE, "part from the host's mounts", part, parts },
 	{ STAGE_INSIDE, "open what the host gives", open_inside, opens_inside },
 	{ STAGE_INSIDE, "make file systems", make, NULL },
-	{ STAGE_INSIDE, "attach the root for hooks", attach, has_early_hooks },
+	{ STAGE_INSIDE, "attach the root at its directory", attach, attaches },
 	{ STAGE_INSIDE, "change the root", pivot, has_no_early_hooks },
 	{ STAGE_INSIDE, "mount file systems", mounts, NULL },
 	{ STAGE_INSIDE, "devices", devices, NULL },
@@ -199,10 +216,12 @@ static const struct stage_step steps[] = {
 	{ STAGE_INSIDE, "scheduling", init_scheduling, NULL },
 	{ STAGE_INSIDE, "limits", init_limits, NULL },
 	{ STAGE_INSIDE, "standard streams", init_streams, NULL },
-	{ STAGE_INSIDE, "filter, without no_new_privs", init_filter_early, NULL },
-	{ STAGE_INSIDE, "user and capabilities", init_change_user, NULL },
-	{ STAGE_INSIDE, "filter, with no_new_privs", init_filter_late, NULL },
+	{ STAGE_INSIDE, "files close", init_close_on_exec, NULL },
+	{ STAGE_INSIDE, "user", init_change_user, NULL },
 	{ STAGE_INSIDE, "security label of the program", init_label, NULL },
+	{ STAGE_INSIDE, "filter, without no_new_privs", init_filter_early, NULL },
+	{ STAGE_INSIDE, "capabilities", init_capabilities, NULL },
+	{ STAGE_INSIDE, "filter, with no_new_privs", init_filter_late, NULL },
 	{ STAGE_INSIDE, "execute", init_exec, NULL },
 	{ STAGE_TELL_OUTSIDE, "started", NULL, NULL },
 };
