@@ -176,8 +176,7 @@ int copywhole_detach(struct ovl_fs *fs, struct node *dir)
 		r = locate_dir_fd(fs, dir, &ref);
 	if (r < 0)
 		return r;
-	if (fsetxattr(ref.fd, XA_OPAQUE, "y", 1, 0) < 0)
-		r = -errno;
+	r = upper_mark_opaque(ref.fd);
 	fdc_release(fs->fds, &ref);
 	if (r == 0)
 		stand_alone(dir);

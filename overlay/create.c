@@ -168,9 +168,8 @@ static int make_file_in_work(struct making *m)
 	r = meta_apply(m->fs, m->fd, &m->want, &m->ov);
 	if (r == 0)
 		r = set_acls(m);
-	if (r == 0 && S_ISDIR(m->want.mode) && m->slot.has_lower &&
-		fsetxattr(m->fd, XA_OPAQUE, "y", 1, 0) < 0)
-		r = -errno;
+	if (r == 0 && S_ISDIR(m->want.mode) && m->slot.has_lower)
+		r = upper_mark_opaque(m->fd);
 	return r;
 }
 

@@ -187,8 +187,7 @@ static int make_opaque(struct ovl_fs *fs, struct node *dir)
 
 	if (r < 0)
 		return r;
-	if (fsetxattr(ref.fd, XA_OPAQUE, "y", 1, 0) < 0)
-		r = -errno;
+	r = upper_mark_opaque(ref.fd);
 	fdc_release(fs->fds, &ref);
 	return r;
 }
@@ -207,7 +206,7 @@ static int clear_dir(struct ovl_fs *fs, struct side *s)
 		return -errno;
 	auto_fd fd = openat(fs->up->work_fd, tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd < 0 || fsetxattr(fd, XA_OPAQUE, "y", 1, 0) < 0 ||
+	if (fd < 0 || upper_mark_opaque(fd) < 0 ||
 		renameat2(fs->up->work_fd, tmp, s->fd.fd, s->name, RENAME_EXCHANGE) < 0) {
 		r = -errno;
 		(void)at_remove_tree(fs->up->work_fd, tmp);

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/lock.h"
 #include "base/str.h"
+#include "overlay/adopt.h"
 #include "overlay/origin_map.h"
 #include "overlay/volatile.h"
 #include "overlay/xattrs.h"
@@ -30,6 +31,14 @@ void upper_work_name(struct upper *up, char name[UPPER_WORK_NAME_BYTES])
 	uint64_t n = __atomic_add_fetch(&up->next_work, 1, __ATOMIC_RELAXED);
 
 	snprintf(name, UPPER_WORK_NAME_BYTES, "w%llx", (unsigned long long)n);
+}
+
+int upper_mark_opaque(int fd)
+{
+	if (fsetxattr(fd, XA_OPAQUE, "y", 1, 0) < 0)
+		return -errno;
+	(void)fsetxattr(fd, "trusted.overlay.opaque", "y", 1, 0);
+	return 0;
 }
 
 int upper_make_whiteout(int dirfd, const char *name)
@@ -248,6 +257,11 @@ static int read_super(struct upper *up, const struct upper_opts *o, struct err *
 		r = probe_xattrs(up, err);
 		if (r == 0)
 			r = probe_whiteout(up, err);
+		if (r == 0 && (o->flags & UPPER_GIVEN_TREE)) {
+			r = adopt_upper(o->tree_fd);
+			if (r < 0)
+				err_set(err, r, "cannot take it over");
+		}
 		return r < 0 ? r : make_super(up, o, err);
 	}
 	if (r < 0)

@@ -81,6 +81,12 @@ static inline bool upper_has_moved(const struct upper *up)
 /** upper_work_name() - a name in work/ that nobody uses */
 void upper_work_name(struct upper *up, char name[UPPER_WORK_NAME_BYTES]);
 
+/**
+ * upper_mark_opaque() - nothing of the lower shows in a directory; 0 or a negative errno
+ * Root of the machine marks it for kernel overlayfs without userxattr, too.
+ */
+int upper_mark_opaque(int fd);
+
 /** upper_make_whiteout() - a 0/0 character device; -EEXIST */
 int upper_make_whiteout(int dirfd, const char *name);
 

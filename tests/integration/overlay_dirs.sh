@@ -290,6 +290,36 @@ check_an_upper_of_kernel_overlayfs_goes_on() {
 	assert_content mnt/etc/top again
 }
 
+check_an_upper_of_fuse_overlayfs_goes_on() {
+	small_layers
+	command -v fuse-overlayfs > /dev/null || exit 0
+	mkdir -p upper work mnt
+	fuse-overlayfs -o lowerdir=top:base,upperdir=upper,workdir=work mnt
+	echo more >> mnt/etc/motd
+	rm mnt/etc/top
+	rm -r mnt/full
+	mkdir mnt/full mnt/fresh
+	touch mnt/full/own
+	umount mnt
+	mkdir -p upper/named
+	touch upper/.wh.bin
+	echo mine > upper/named/.wh.mine
+	ovl top:base
+	assert_missing mnt/bin
+	assert_content mnt/named/.wh.mine mine
+	assert_content mnt/etc/motd "$(printf 'motd\nmore')"
+	assert_missing mnt/etc/top
+	assert_eq "$(ls -A mnt/full)" own
+	assert_eq "$(ls -A mnt/fresh)" ""
+	rm -r mnt/full mnt/fresh
+	assert_missing mnt/full
+	umount mnt
+	# Fuse-overlayfs and kernel overlayfs see what we see.
+	mount -t overlay overlay -o userxattr,lowerdir=top:base,upperdir=upper,workdir=work mnt
+	assert_eq "$(cd mnt && echo *)" "etc named"
+	umount mnt
+}
+
 check_numbers_stay() {
 	local before
 
@@ -416,6 +446,7 @@ t_a_directory_is_not_read_because_it_is_looked_up() {
 t_memory_of_what_the_kernel_forgot_is_free() { ns check_memory_of_what_the_kernel_forgot_is_free; }
 t_the_upper_is_what_kernel_overlayfs_writes() { ns check_the_upper_is_what_kernel_overlayfs_writes; }
 t_an_upper_of_kernel_overlayfs_goes_on() { ns check_an_upper_of_kernel_overlayfs_goes_on; }
+t_an_upper_of_fuse_overlayfs_goes_on() { ns check_an_upper_of_fuse_overlayfs_goes_on; }
 t_numbers_stay() { ns check_numbers_stay; }
 t_directories_of_layers_move() { ns check_directories_of_layers_move; }
 t_ids_are_mapped_both_ways() { ns check_ids_are_mapped_both_ways; }
