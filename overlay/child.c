@@ -277,9 +277,16 @@ static int identify_file(
 			return r;
 		c->handle = a->ino == origin ? e->le.handle : NODE_NO_HANDLE;
 	}
-	/* By its place, as other programs do that write such copies. */
-	if (c->um.metacopy && state_is_partial(fs) && e->has_lower && S_ISREG(a->mode))
+	/* By its place or its redirect, as other programs do that write such copies. */
+	if (c->um.metacopy && state_is_partial(fs) && c->um.redirect) {
+		r = redirect_read(fs, e->lower_dir, e->dirfd, e->name, &c->handle);
+		if (r == 0)
+			r = fs->lower->ops->attr(fs->lower, c->handle, a);
+		if (r < 0)
+			return r == -ENOENT ? -EIO : r;
+	} else if (c->um.metacopy && state_is_partial(fs) && e->has_lower && S_ISREG(a->mode)) {
 		c->handle = e->le.handle;
+	}
 	if (c->handle == NODE_NO_HANDLE) {
 		r = find_origin(fs, origin, &c->handle, a);
 		if (r == -ENOENT && c->um.metacopy)
@@ -290,6 +297,8 @@ static int identify_file(
 	/* What is not of the same type is no copy; the upper may have been edited. */
 	if ((a->mode & S_IFMT) != fmt_of(&c->um))
 		c->handle = NODE_NO_HANDLE;
+	if (c->handle == NODE_NO_HANDLE && c->um.metacopy)
+		return -EIO;
 	return 0;
 }
 

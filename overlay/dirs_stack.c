@@ -159,7 +159,7 @@ int dirs_open_home(struct lower_dirs *d, const struct dirs_rec *rec, const struc
 
 /* ---- walks down the layers ---- */
 
-struct walk {
+struct descent {
 	struct lower_dirs *d;
 	uint32_t parent; /* the merged directory that names are looked up in */
 	uint16_t layer; /* that was looked at last */
@@ -173,23 +173,23 @@ struct walk {
 	struct dirs_found found;
 };
 
-static void walk_let_go(struct walk *w)
+static void descent_let_go(struct descent *w)
 {
 	if (w->own_fd >= 0)
 		(void)close(fd_take(&w->own_fd));
 	fdc_release(w->d->fds, &w->dir);
 }
 
-static void walk_done(struct walk *w)
+static void descent_done(struct descent *w)
 {
-	walk_let_go(w);
+	descent_let_go(w);
 	free(w->name);
 	free(w->path);
 }
 
-static int walk_begin(struct walk *w, struct lower_dirs *d, const struct dirs_rec *rec)
+static int descent_begin(struct descent *w, struct lower_dirs *d, const struct dirs_rec *rec)
 {
-	*w = (struct walk){ .d = d,
+	*w = (struct descent){ .d = d,
 		.parent = rec->names->dir,
 		.layer = rec->layer,
 		.dir = { -1, NULL },
@@ -199,7 +199,7 @@ static int walk_begin(struct walk *w, struct lower_dirs *d, const struct dirs_re
 }
 
 /* From now on look for what a redirect says: a path from the root, or a name beside this one. */
-static int walk_redirect(struct walk *w, const char *text)
+static int descent_redirect(struct descent *w, const char *text)
 {
 	char *slash, *copy;
 
@@ -231,7 +231,7 @@ static int walk_redirect(struct walk *w, const char *text)
 }
 
 /* Look for a name in a directory of a layer: 1 found; 0 not there; -ESTALE: the walk ends. */
-static int look_at(struct walk *w, int dirfd, const char *name, struct dirs_found *ret)
+static int look_at(struct descent *w, int dirfd, const char *name, struct dirs_found *ret)
 {
 	bool whiteout;
 	int r = dirs_stat(w->d, w->layer, dirfd, name, 0, ret, &whiteout);
@@ -245,7 +245,7 @@ static int look_at(struct walk *w, int dirfd, const char *name, struct dirs_foun
 }
 
 /* Follow the path in one layer up to the directory of its last component. */
-static int follow_path(struct walk *w)
+static int follow_path(struct descent *w)
 {
 	auto_fd here = -1;
 	int at = w->d->layers[w->layer].fd;
@@ -289,7 +289,7 @@ static int follow_path(struct walk *w)
 }
 
 /* Look into the next layer: as look_at(). */
-static int look_into_layer(struct walk *w)
+static int look_into_layer(struct descent *w)
 {
 	const struct dirs_dir *up = dirs_rec(w->d, w->parent)->dir;
 	uint32_t i;
@@ -308,12 +308,12 @@ static int look_into_layer(struct walk *w)
 }
 
 /* What the next layer has that has it: 1, and @found; 0 if there is no more. */
-static int walk_next(struct walk *w)
+static int descent_next(struct descent *w)
 {
 	while (!w->stop && (size_t)w->layer + 1 < w->d->n_layers) {
 		int r;
 
-		walk_let_go(w);
+		descent_let_go(w);
 		w->layer++;
 		r = look_into_layer(w);
 		if (r == -ESTALE)
@@ -343,7 +343,7 @@ static int add_elem(struct dirs_dir *dir, uint32_t *room, const struct dirs_elem
 
 /* The part of the layer that the walk stands at. */
 static int add_found(
-	struct walk *w, struct dirs_dir *dir, uint32_t *room, const struct dirs_rec *rec)
+	struct descent *w, struct dirs_dir *dir, uint32_t *room, const struct dirs_rec *rec)
 {
 	struct dirs_elem e = { .layer = w->layer };
 	struct dirs_says marks;
@@ -369,15 +369,15 @@ static int add_found(
 	}
 	if (marks.dir & DIRS_OPAQUE)
 		w->stop = true;
-	return walk_redirect(w, marks.redirect);
+	return descent_redirect(w, marks.redirect);
 }
 
 static int add_below(
-	struct walk *w, struct dirs_dir *dir, uint32_t *room, const struct dirs_rec *rec)
+	struct descent *w, struct dirs_dir *dir, uint32_t *room, const struct dirs_rec *rec)
 {
 	int r;
 
-	while ((r = walk_next(w)) > 0) {
+	while ((r = descent_next(w)) > 0) {
 		if (!S_ISDIR(w->found.attr.mode))
 			return 0;
 		r = add_found(w, dir, room, rec);
@@ -396,7 +396,7 @@ static int make_dir(
 	struct fd_ref home;
 	struct dirs_says marks;
 	uint32_t room = 0;
-	struct walk w;
+	struct descent w;
 	int fd, r = dirs_open_home(d, rec, rec->names, &home);
 
 	if (r < 0)
@@ -416,12 +416,12 @@ static int make_dir(
 	if (r < 0 || last || (marks.dir & DIRS_OPAQUE) ||
 		((rec->flags & DIRS_ONLY) && !marks.redirect[0]))
 		return r;
-	r = walk_begin(&w, d, rec);
+	r = descent_begin(&w, d, rec);
 	if (r == 0)
-		r = walk_redirect(&w, marks.redirect);
+		r = descent_redirect(&w, marks.redirect);
 	if (r == 0)
 		r = add_below(&w, dir, &room, rec);
-	walk_done(&w);
+	descent_done(&w);
 	return r;
 }
 
@@ -486,13 +486,13 @@ static int open_file(int dirfd, const char *name)
 static int open_below(struct lower_dirs *d, const struct dirs_rec *rec, const char *redirect)
 {
 	struct dirs_says marks;
-	struct walk w;
-	int fd = -1, r = walk_begin(&w, d, rec);
+	struct descent w;
+	int fd = -1, r = descent_begin(&w, d, rec);
 
 	if (r == 0)
-		r = walk_redirect(&w, redirect);
+		r = descent_redirect(&w, redirect);
 	while (r == 0) {
-		r = walk_next(&w);
+		r = descent_next(&w);
 		if (r <= 0 || !S_ISREG(w.found.attr.mode)) {
 			r = r < 0 ? r : -EIO;
 			break;
@@ -505,9 +505,9 @@ static int open_below(struct lower_dirs *d, const struct dirs_rec *rec, const ch
 		if (!marks.metacopy)
 			break;
 		(void)close(fd_take(&fd));
-		r = walk_redirect(&w, marks.redirect);
+		r = descent_redirect(&w, marks.redirect);
 	}
-	walk_done(&w);
+	descent_done(&w);
 	return r < 0 ? r : fd;
 }
 

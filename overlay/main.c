@@ -11,8 +11,11 @@
  */
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "overlay/check.h"
+#include "overlay/finish.h"
 #include "overlay/fs.h"
 #include "overlay/fuse_session.h"
 #include "overlay/lower_dirs.h"
@@ -26,6 +29,7 @@
 
 #define OTHER_FDS     48 /* that the process needs besides those of the layers */
 #define MAX_LOWER_FDS 1024
+#define EXIT_DAMAGED  3 /* --check found something */
 
 static const char program[] = "lamina-overlay";
 
@@ -128,7 +132,7 @@ static int open_dir(const char *what, const char *path, int *ret, struct err *er
 	return *ret < 0 ? err_set(err, -errno, "cannot open %s '%s'", what, path) : 0;
 }
 
-static int check_upper(const struct opts *o, int upper, int work, struct err *err)
+static int check_places(const struct opts *o, int upper, int work, struct err *err)
 {
 	struct stat a, b;
 
@@ -185,7 +189,7 @@ static int open_fs(
 		if (r == 0)
 			r = open_dir("workdir", o->work, &work, err);
 		if (r == 0)
-			r = check_upper(o, upper, work, err);
+			r = check_places(o, upper, work, err);
 		if (r < 0)
 			return r;
 		/* Beside what other overlay filesystems keep in a work directory. */
@@ -290,13 +294,85 @@ static int serve(const struct opts *o, int ready_fd, struct err *err)
 	return r;
 }
 
+/* ---- uppers that are not mounted ---- */
+
+/* The state directory of the upper, if a work directory is named and has one, locked: else -1. */
+static int open_state(const struct opts *o, int *ret_lock, struct err *err)
+{
+	auto_fd work = -1;
+	int state, lock;
+
+	if (!o->work)
+		return -1;
+	if (open_dir("workdir", o->work, &work, err) < 0)
+		return -ENOENT;
+	state = openat(work, "lamina", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (state < 0)
+		return -1;
+	lock = lock_open(state, "lock", LOCK_SHARED, LOCK_TRY);
+	if (lock < 0) {
+		(void)close(state);
+		return lock == -EAGAIN ? err_say(err, -EBUSY, "the upper is mounted")
+				       : err_set(err, lock, "cannot lock the upper");
+	}
+	*ret_lock = lock;
+	return state;
+}
+
+static int check(const struct opts *o, struct err *err)
+{
+	struct check_opts co = { .out = stdout, .state_fd = -1 };
+	auto_fd tree = -1;
+	auto_fd lock = -1;
+	auto_fd state = -1;
+	int64_t n;
+	int r = open_dir("upper directory", o->mountpoint, &tree, err);
+
+	if (r < 0)
+		return r;
+	state = open_state(o, &lock, err);
+	if (state < -1)
+		return state;
+	if (o->lowers.n > 0)
+		r = open_lower(o, "", &co.lower, err);
+	if (r < 0)
+		return r;
+	co.tree_fd = tree;
+	co.state_fd = state;
+	n = check_upper(&co, err);
+	if (co.lower)
+		co.lower->ops->close(co.lower);
+	return n < 0 ? (int)n : n > 0 ? EXIT_DAMAGED : 0;
+}
+
+static int finish(struct opts *o, struct err *err)
+{
+	struct finish_result done = { 0 };
+	struct ovl_fs *fs = NULL;
+	int r;
+
+	free(o->upper);
+	o->upper = strdup(o->mountpoint);
+	if (!o->upper)
+		return err_set(err, -ENOMEM, "cannot open the upper");
+	(void)umask(0);
+	r = open_fs(o, "", &fs, err);
+	if (r == 0)
+		r = finish_upper(fs, &done, err);
+	ovl_fs_free(fs);
+	if (r == 0)
+		printf("%llu files and %llu directories completed\n",
+			(unsigned long long)done.n_files, (unsigned long long)done.n_dirs);
+	return r;
+}
+
 /* ---- the process ---- */
 
 static int report(int r, const struct err *err)
 {
 	if (r < 0)
 		err_print(err, program);
-	return r < 0 ? 1 : 0;
+	return r < 0 ? 1 : r;
 }
 
 static int run_in_background(const struct opts *o)
@@ -321,10 +397,14 @@ static int run_in_background(const struct opts *o)
 	return read(pair[0], &byte, 1) == 1 ? 0 : 1;
 }
 
-static int run(const struct opts *o)
+static int run(struct opts *o)
 {
 	struct err err = ERR_INIT;
 
+	if (o->action == OPTS_CHECK)
+		return report(check(o, &err), &err);
+	if (o->action == OPTS_FINISH)
+		return report(finish(o, &err), &err);
 	for (size_t i = 0; i < o->warnings.n; i++)
 		log_warning("overlay", "option '%s' makes no difference here", o->warnings.v[i]);
 	if (o->flags & OPTS_FOREGROUND)

@@ -18,7 +18,8 @@
 
 static const char usage[] =
 	"Usage: lamina-overlay [OPTION]... [-o OPTION[,OPTION...]]... MOUNTPOINT\n"
-	"       lamina-overlay --check|--finish UPPERDIR [-o lowerdir=...]\n"
+	"       lamina-overlay --check UPPERDIR [-o lowerdir=DIR[:DIR...],workdir=DIR]\n"
+	"       lamina-overlay --finish UPPERDIR -o lowerdir=DIR[:DIR...],workdir=DIR\n"
 	"Mount directories one above the other, as fuse-overlayfs and kernel overlayfs do.\n"
 	"\n"
 	"  -f                          stay in the foreground\n"
@@ -444,8 +445,8 @@ static int check_whole(struct opts *o, struct err *err)
 	if (!o->mountpoint)
 		return err_hint(err, err_say(err, -EINVAL, "no directory is named"),
 			"run 'lamina-overlay --help'");
-	if (o->action == OPTS_FINISH && o->lowers.n == 0)
-		return err_say(err, -EINVAL, "--finish needs the layers below: -o lowerdir=...");
+	if (o->action == OPTS_FINISH && (o->lowers.n == 0 || !o->work))
+		return err_say(err, -EINVAL, "--finish needs the options 'lowerdir' and 'workdir'");
 	if (o->action != OPTS_MOUNT)
 		return 0;
 	if (o->lowers.n == 0)

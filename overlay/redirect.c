@@ -71,7 +71,7 @@ int redirect_resolve(
 
 		if (r < 0)
 			return r;
-		if (le.type != DT_DIR)
+		if (slash && le.type != DT_DIR)
 			return -ENOENT;
 		dir = le.handle;
 		if (!slash)
@@ -85,7 +85,7 @@ int redirect_resolve(
 int redirect_read(
 	struct ovl_fs *fs, uint64_t dir, int dirfd, const char *name, uint64_t *ret_handle)
 {
-	auto_fd fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_fd fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	char text[READ_BYTES];
 	ssize_t len;
 

@@ -21,7 +21,7 @@
 int redirect_path(struct ovl_fs *fs, uint64_t handle, char ret[LIMIT_REDIRECT_BYTES + 1]);
 
 /**
- * redirect_resolve() - the lower directory that a redirect names
+ * redirect_resolve() - the lower directory, or file, that a redirect names
  * @dir:  lower directory that relative names are looked up in, or NODE_NO_HANDLE
  * @text: the attribute's value, any bytes
  * Return: 0; -ENOENT if it leads nowhere or makes no sense; errors of the lower.
@@ -29,7 +29,7 @@ int redirect_path(struct ovl_fs *fs, uint64_t handle, char ret[LIMIT_REDIRECT_BY
 int redirect_resolve(
 	struct ovl_fs *fs, uint64_t dir, const char *text, size_t len, uint64_t *ret_handle);
 
-/** redirect_read() - the same for the redirect of an upper directory, @name below @dirfd */
+/** redirect_read() - the same for the redirect of an upper inode, @name below @dirfd */
 int redirect_read(
 	struct ovl_fs *fs, uint64_t dir, int dirfd, const char *name, uint64_t *ret_handle);
 

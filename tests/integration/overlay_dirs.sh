@@ -369,6 +369,124 @@ check_directories_of_layers_move() {
 	done
 }
 
+# --- check and finish -----------------------------------------------------------------------------
+
+# says PATTERN: the check of the upper finds just one thing, and says so
+says() {
+	local out code=0
+
+	out=$("$LAMINA_OVERLAY" --check upper -o lowerdir=base,workdir=work) || code=$?
+	[ "$code" = 3 ] || fail "the check exits with $code, and not because $1"
+	[ "$(wc -l <<< "$out")" = 1 ] || fail "not one finding, $1: $out"
+	grep -Eq "$1" <<< "$out" || fail "says '$out', not '$1'"
+}
+
+clean() {
+	local out
+
+	out=$("$LAMINA_OVERLAY" --check upper -o "lowerdir=base,workdir=work") || fail "finds: $out"
+}
+
+check_every_inconsistency_is_found() {
+	mkdir -p base/dir base/other upper work mnt
+	echo data > base/file
+	touch base/gone
+	ovl base redirect_dir=on,metacopy=on
+	mv mnt/other mnt/moved
+	chmod 600 mnt/file
+	rm mnt/gone
+	assert_fails 1 "the upper is mounted" "$LAMINA_OVERLAY" --check upper -o workdir=work
+	umount mnt
+	wait_for '"$LAMINA_OVERLAY" --check upper -o lowerdir=base,workdir=work'
+
+	mark upper/moved user.overlay.redirect ../x
+	says '^moved: the redirect makes no sense'
+	mark upper/moved user.overlay.redirect /nowhere
+	says '^moved: the redirect leads nowhere'
+	mark upper/moved user.overlay.redirect /file
+	says '^moved: the redirect leads nowhere'
+	mark upper/moved user.overlay.redirect /other
+	mark upper/moved user.overlay.opaque y
+	says '^moved: a directory is opaque and has a redirect'
+	setfattr -x user.overlay.opaque upper/moved
+	mark upper/moved user.overlay.opaque z
+	says "^moved: 'user.overlay.opaque' is neither y nor x"
+	setfattr -x user.overlay.opaque upper/moved
+	mark upper/moved user.overlay.metacopy ""
+	says '^moved: a directory is marked as a metadata-only copy'
+	setfattr -x user.overlay.metacopy upper/moved
+	mark upper/file user.overlay.opaque y
+	says '^file: a file is marked opaque'
+	setfattr -x user.overlay.opaque upper/file
+	mv base/file base/elsewhere
+	says '^file: the data of a metadata-only copy is nowhere'
+	mv base/elsewhere base/file
+	mark upper/file user.overlay.lamina.origin rubbish
+	says '^file: the origin is not a number'
+	mark upper/file user.overlay.lamina.origin 00000000000000ab
+	clean
+	touch upper/twin
+	mark upper/twin user.overlay.lamina.origin 00000000000000ab
+	says '^\.: two files are copies of the origin 00000000000000ab'
+	rm upper/twin
+	mark upper/file user.containers.override_stat no:thing
+	says '^file: the owner in .* cannot be read'
+	setfattr -x user.containers.override_stat upper/file
+	whiteout upper/nothing
+	says '^nothing: a whiteout hides nothing'
+	rm upper/nothing
+	mkdir upper/fresh
+	mark upper/fresh user.overlay.opaque y
+	whiteout upper/fresh/ghost
+	says '^fresh/ghost: a whiteout in an opaque directory'
+	rm -r upper/fresh
+	touch upper/.wh.dir
+	says '^\.wh\.dir: a whiteout in another dialect'
+	rm upper/.wh.dir
+	touch upper/plain
+	mark upper/plain user.overlay.redirect /file
+	says '^plain: a file with data has a redirect'
+	rm upper/plain
+	touch work/lamina/index/rubbish
+	says '^index/rubbish: not an origin'
+	rm work/lamina/index/rubbish
+	ln upper/file work/lamina/index/0000000000000001
+	says '^index/0000000000000001: it is the copy of another origin'
+	rm work/lamina/index/0000000000000001
+	clean
+}
+
+check_an_upper_is_finished_for_others() {
+	mkdir -p base/dir/sub base/stay
+	echo deep > base/dir/sub/deep
+	echo data > base/file
+	echo one > base/dir/one
+	ovl base redirect_dir=on,metacopy=on
+	chmod 600 mnt/file mnt/dir/one
+	mv mnt/dir mnt/stay/moved
+	rm mnt/stay/moved/sub/deep
+	echo new > mnt/stay/moved/sub/new
+	facts mnt > before
+	umount mnt
+	assert_match "$("$LAMINA_OVERLAY" --finish upper -o lowerdir=base,workdir=work)" \
+		'^2 files and 1 directories completed$'
+	assert_eq "$(getfattr -R -d -m 'user.overlay.(redirect|metacopy)' upper)" ""
+	"$LAMINA_OVERLAY" --check upper -o lowerdir=base,workdir=work
+	ovl base
+	facts mnt > after
+	diff before after || fail "it shows something else now"
+	umount mnt
+	mount -t overlay overlay -o userxattr,lowerdir=base,upperdir=upper,workdir=work mnt
+	assert_content mnt/file data
+	assert_content mnt/stay/moved/one one
+	assert_eq "$(names mnt)" "file stay stay/moved stay/moved/one stay/moved/sub stay/moved/sub/new "
+}
+
+# facts DIR: what a client sees, but for times of directories
+facts() {
+	(cd "$1" && find . ! -type d -printf '%P %y %m %i %n %s %T@\n' -o -printf '%P %m %i\n' | sort)
+}
+
 # --- options --------------------------------------------------------------------------------------
 
 check_ids_are_mapped_both_ways() {
@@ -449,6 +567,8 @@ t_an_upper_of_kernel_overlayfs_goes_on() { ns check_an_upper_of_kernel_overlayfs
 t_an_upper_of_fuse_overlayfs_goes_on() { ns check_an_upper_of_fuse_overlayfs_goes_on; }
 t_numbers_stay() { ns check_numbers_stay; }
 t_directories_of_layers_move() { ns check_directories_of_layers_move; }
+t_every_inconsistency_is_found() { ns check_every_inconsistency_is_found; }
+t_an_upper_is_finished_for_others() { ns check_an_upper_is_finished_for_others; }
 t_ids_are_mapped_both_ways() { ns check_ids_are_mapped_both_ways; }
 t_squashed_owners() { ns check_squashed_owners; }
 t_layers_that_change_underneath() { ns check_layers_that_change_underneath; }

@@ -94,6 +94,17 @@ TEST(words_set_and_clear_flags)
 	}
 }
 
+TEST(uppers_are_checked_with_or_without_layers)
+{
+	const char *const args[MAX_ARGS] = { "--check", "/u" };
+	struct opts o;
+
+	CHECK_INT(parse(&o, args, NULL), ==, 0);
+	CHECK_INT(o.action, ==, OPTS_CHECK);
+	CHECK_STR(o.mountpoint, "/u");
+	opts_done(&o);
+}
+
 TEST(values_are_read)
 {
 	struct opts o;
@@ -136,6 +147,10 @@ TEST(wrong_command_lines)
 		{ { "-x", "/mnt" }, "unknown option '-x'" },
 		{ { "-o", "lowerdir=/l,upperdir=/u", "/m" }, "option 'upperdir' needs 'workdir'" },
 		{ { "-o", "lowerdir=/a::/b", "/m" }, "an empty directory name in 'lowerdir'" },
+		{ { "--finish", "/u", "-o", "lowerdir=/l" },
+			"--finish needs the options 'lowerdir' and 'workdir'" },
+		{ { "--check", "--finish", "/u" },
+			"--check, --finish, --help and --version exclude each other" },
 		{ { "-o", "lowerdir", "/m" }, "option 'lowerdir' needs a value" },
 		{ { "-o", "nonsense=1", "/m" }, "unknown option 'nonsense'" },
 		{ { "-o", "volatile=maybe", "/m" }, "bad value 'maybe' of option 'volatile'" },
