@@ -366,9 +366,9 @@ int record_write(const struct ctr_dir *d, const struct record *r, struct err *er
 		"id", r->id, "name", r->name, "image", r->image, "imageId", r->image_id, "command",
 		r->command, "status", state_name(r->state), "init", proc_to_json(&r->init),
 		"monitor", proc_to_json(&r->monitor), "exitCode", r->exit_code, "created",
-		(json_int_t)r->created_s, "started", (json_int_t)r->started_s, "finished",
-		(json_int_t)r->finished_s, "autoRemove", r->auto_remove, "machineId", r->machine_id,
-		"bootId", r->boot_id);
+		(json_int_t)r->created_s, "started", (json_int_t)r->started_s, "createdNs",
+		(json_int_t)r->created_ns, "finished", (json_int_t)r->finished_s, "autoRemove",
+		r->auto_remove, "machineId", r->machine_id, "bootId", r->boot_id);
 	auto_free char *text = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
 	int ret;
 

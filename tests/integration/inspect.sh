@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What is done with containers that exist: exec, ps, inspect; and volumes.
 . "${0%/*}/lib.sh"
-. "${0%/*}/containers.sh"
+. "${0%/*}/containerlib.sh"
 
 setup_file() {
 	setup_containers
