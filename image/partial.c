@@ -220,6 +220,11 @@ int partial_publish(struct img_store *s, const struct descriptor *d, struct err 
 	if (to < 0)
 		return to;
 	fd = at_open(dirfd, name, O_RDONLY | O_NOFOLLOW, 0);
+	if (fd == -ENOENT) {
+		/* Somebody removed it: the image is whole without. */
+		log_debug("image", "kept blob gone partial='%s'", name);
+		return 0;
+	}
 	if (fd < 0)
 		return err_set(err, fd, "cannot keep a blob");
 	r = fsync(fd) < 0 || renameat(dirfd, name, img_store_dirfd(s), blob) < 0 ? -errno
@@ -227,13 +232,13 @@ int partial_publish(struct img_store *s, const struct descriptor *d, struct err 
 	return r < 0 ? err_set(err, r, "cannot keep a blob") : 0;
 }
 
-static void sweep_one(int dirfd, const char *name)
+static void sweep_one(int dirfd, const char *name, unsigned int min_age_s)
 {
 	auto_fd fd = -1;
 	struct stat st;
 
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		st.st_mtime > time(NULL) - PARTIAL_KEEP_S)
+		st.st_mtime > time(NULL) - (time_t)min_age_s)
 		return;
 	if (S_ISREG(st.st_mode)) {
 		fd = openat(dirfd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -243,7 +248,7 @@ static void sweep_one(int dirfd, const char *name)
 	(void)at_remove_tree(dirfd, name);
 }
 
-void partial_sweep(struct img_store *s)
+void partial_sweep(struct img_store *s, unsigned int min_age_s)
 {
 	int dirfd = open_dir(s, false);
 	DIR *list = dirfd < 0 ? NULL : fdopendir(dirfd);
@@ -251,7 +256,7 @@ void partial_sweep(struct img_store *s)
 
 	while (list && (de = readdir(list)))
 		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, ".."))
-			sweep_one(dirfd, de->d_name);
+			sweep_one(dirfd, de->d_name, min_age_s);
 	if (list)
 		(void)closedir(list);
 	else if (dirfd >= 0)

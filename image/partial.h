@@ -49,12 +49,12 @@ void partial_close(struct partial *p, enum partial_end end);
 
 /**
  * partial_publish() - a complete one becomes a blob of the store; store lock held exclusively
- * Return: 0, also if the blob is there already; -ENOENT.
+ * Return: 0, also if the blob is there already or was lost.
  */
 int partial_publish(struct img_store *s, const struct descriptor *d, struct err *err);
 
 /** partial_has_blob() - does the store hold the blob as it came? */
 bool partial_has_blob(struct img_store *s, const struct descriptor *d);
 
-/** partial_sweep() - remove what is old and nobody's */
-void partial_sweep(struct img_store *s);
+/** partial_sweep() - remove what is nobody's and was not touched for @min_age_s seconds */
+void partial_sweep(struct img_store *s, unsigned int min_age_s);

@@ -5,6 +5,7 @@
 #include "base/at.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "image/partial.h"
 #include "image/resolve.h"
 
 #include <dirent.h>
@@ -73,6 +74,7 @@ static int prune_locked(struct img_store *s, enum prune_flags flags,
 		r = names_save(s, &x, err);
 	/* What died before us is of no use to anybody either. */
 	(void)store_sweep(s, SWEEP_REMOVE, NULL, NULL);
+	partial_sweep(s, 0);
 	if (r == 0)
 		r = gc_run(s, &x, &gc, err);
 	if (r < 0)
@@ -196,7 +198,8 @@ int img_usage(
 		add_dir(s, &sums, "images", &u.indexes);
 		add_dir(s, &sums, "blobs/sha256", &u.blobs);
 		add_dir(s, &sums, "blobs/sha512", &u.blobs);
-		u.leftovers = usage_of_tree(img_store_dirfd(s), "tmp");
+		u.leftovers = usage_of_tree(img_store_dirfd(s), "tmp") +
+			      usage_of_tree(img_store_dirfd(s), "partial");
 		*ret = u;
 	}
 	gc_needed_free(all);

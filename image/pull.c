@@ -182,7 +182,7 @@ static int fetch(struct pull *p, struct stage *stage, struct err *err)
 	/* A lease a layer, and some more. */
 	if (p->manifest.n_layers > 200)
 		(void)fd_raise_limit();
-	partial_sweep(p->store);
+	partial_sweep(p->store, PARTIAL_KEEP_S);
 	return fetch_layers(&f, &p->leases, &p->n_leases, err);
 }
 

@@ -149,6 +149,9 @@ static int blob_connect(struct blob_source *b, struct err *err)
 	struct http_response resp;
 	int r = session_perform(b->reg->session, b->http, &q, &resp, &b->body, err);
 
+	if (r == -EREMOTEIO && resp.status == 416)
+		return err_say(
+			err, -EBADMSG, "it has no bytes from %llu on", (unsigned long long)b->pos);
 	if (r < 0)
 		return r;
 	b->skip = 0;

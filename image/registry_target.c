@@ -78,6 +78,9 @@ static int head(struct registry_target *rt, struct target_line *l, const struct 
 	r = ask(rt, l->http, &q, &resp, err);
 	if (r == -ENOENT)
 		return 0;
+	/* Where it lies answers for itself, and may know no HEAD: but there it is. */
+	if (r < 0 && resp.redirected)
+		return r == -ECANCELED ? r : 1;
 	return r < 0 ? r : resp.content_length < 0 || (uint64_t)resp.content_length == d->size;
 }
 
@@ -222,10 +225,15 @@ static int send_piece(
 			(unsigned long long)(at + len - 1));
 		r = ask(u->rt, u->http, &q, &resp, err);
 		if (r == 0) {
+			uint64_t before = u->off;
+
 			if (!parse_range(resp.range, &u->off))
 				u->off = at + len;
 			if (resp.location[0])
 				r = set_url(u, resp.location, err);
+			/* A registry that takes pieces and has none of them. */
+			if (r == 0 && u->off <= before && ++tries >= RETRY_TRIES)
+				r = err_say(err, -EBADMSG, "the registry takes no piece of it");
 		} else if (is_passing(r, &resp) && ++tries < RETRY_TRIES) {
 			r = session_back_off(u->rt->session, tries, resp.retry_after, err);
 			if (r == 0)

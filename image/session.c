@@ -305,6 +305,7 @@ int session_perform(struct session *s, struct http *h, const struct query *q,
 	bool logged_in = false;
 	int r = 1;
 
+	memset(resp, 0, sizeof(*resp));
 	for (unsigned int try_no = 1; r == 1; try_no++) {
 		bool before = logged_in;
 
@@ -338,7 +339,7 @@ int session_new(struct session **ret, const struct session_place *p, const char 
 	if (copy_text(&s->host, p->host) < 0 || copy_text(&s->path, p->path) < 0)
 		r = err_set(err, -ENOMEM, "cannot talk to a registry");
 	else
-		r = certs_load(api_host(s), opts->cert_dir, &s->trust, err);
+		r = certs_load(s->host, opts->cert_dir, &s->trust, err);
 	if (opts->tls == TLS_VERIFY || opts->tls == TLS_SKIP)
 		s->trust.insecure = opts->tls == TLS_SKIP;
 	else

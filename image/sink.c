@@ -26,6 +26,7 @@ struct sink {
 	int fd; /* of the directory, or of the tar */
 	char *path;
 	char *tmp_path; /* a tar that is not called @path yet; NULL: written in place */
+	bool is_nameless; /* @tmp_path is not its name yet either: a kill leaves nothing */
 	const char *tmp_dir;
 	pthread_mutex_t lock;
 	struct strv names; /* ->lock; of the tar's members */
@@ -51,7 +52,7 @@ void sink_close(struct sink *s)
 {
 	if (!s)
 		return;
-	if (s->tmp_path)
+	if (s->tmp_path && !s->is_nameless)
 		(void)unlink(s->tmp_path);
 	if (s->fd >= 0)
 		(void)close(s->fd);
@@ -81,11 +82,37 @@ int sink_open_dir(struct sink **ret, const char *path, struct err *err)
 	return 0;
 }
 
+/* A file beside @path that takes its name at the end.  Return: an fd, or -1 with errno. */
+static int open_new(struct sink *s)
+{
+	const char *slash = strrchr(s->path, '/');
+	auto_free char *dir = slash ? strndup(s->path, (size_t)(slash - s->path) + 1) : strdup(".");
+	mode_t mask = umask(0);
+	int fd;
+
+	(void)umask(mask);
+	s->tmp_path = str_format("%s.tmp-%d-XXXXXX", s->path, (int)getpid());
+	if (!dir || !s->tmp_path) {
+		errno = ENOMEM;
+		return -1;
+	}
+	fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666 & ~mask);
+	s->is_nameless = fd >= 0;
+	if (fd < 0)
+		fd = mkostemp(s->tmp_path, O_CLOEXEC);
+	if (fd < 0) {
+		free(s->tmp_path);
+		s->tmp_path = NULL;
+		return -1;
+	}
+	(void)fchmod(fd, 0666 & ~mask);
+	return fd;
+}
+
 /* Return: an fd to write to. */
 static int open_tar(struct sink *s, struct err *err)
 {
 	struct stat st;
-	mode_t mask;
 	int fd;
 
 	if (str_eq(s->path, "-")) {
@@ -95,18 +122,7 @@ static int open_tar(struct sink *s, struct err *err)
 	} else if (stat(s->path, &st) == 0 && !S_ISREG(st.st_mode)) {
 		fd = open(s->path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
 	} else {
-		s->tmp_path = str_format("%s.tmp-XXXXXX", s->path);
-		if (!s->tmp_path)
-			return err_set(err, -ENOMEM, "cannot write '%s'", s->path);
-		fd = mkostemp(s->tmp_path, O_CLOEXEC);
-		if (fd < 0) {
-			free(s->tmp_path);
-			s->tmp_path = NULL;
-		} else {
-			mask = umask(0);
-			(void)umask(mask);
-			(void)fchmod(fd, 0666 & ~mask);
-		}
+		fd = open_new(s);
 	}
 	return fd < 0 ? err_set(err, -errno, "cannot write '%s'", s->path) : fd;
 }
@@ -384,6 +400,17 @@ int sink_put_data(struct sink *s, const char *name, const void *data, size_t len
 	return sink_put(s, name, len, &d.source, err);
 }
 
+static int give_name(struct sink *s)
+{
+	char proc[64];
+
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", s->fd);
+	if (linkat(AT_FDCWD, proc, AT_FDCWD, s->tmp_path, AT_SYMLINK_FOLLOW) < 0)
+		return -errno;
+	s->is_nameless = false;
+	return 0;
+}
+
 int sink_finish(struct sink *s, struct err *err)
 {
 	static const uint8_t end[2 * BLOCK];
@@ -392,7 +419,11 @@ int sink_finish(struct sink *s, struct err *err)
 	if (s->is_dir)
 		return 0;
 	r = fd_write_all(s->fd, end, sizeof(end));
-	if (r == 0 && s->tmp_path && (fsync(s->fd) < 0 || rename(s->tmp_path, s->path) < 0))
+	if (r == 0 && s->tmp_path && fsync(s->fd) < 0)
+		r = -errno;
+	if (r == 0 && s->is_nameless)
+		r = give_name(s);
+	if (r == 0 && s->tmp_path && rename(s->tmp_path, s->path) < 0)
 		r = -errno;
 	if (r < 0)
 		return err_set(err, r, "cannot write '%s'", s->path);

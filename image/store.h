@@ -3,11 +3,12 @@
 /*
  * The store: an OCI image layout with the unpacked form beside it
  *
- *      oci-layout  index.json  blobs/sha256/…     manifests and configs (compressed layers are not kept)
+ *      oci-layout  index.json  blobs/sha256/…     manifests and configs; packed layers if asked for
  *      layers/<alg>-<hex>/layer.tar  layer.idx    by diff id
  *      images/<alg>-<hex>.idx                     merged index by chain id, made at the first mount
  *      containers/<id>/                           runtime/
  *      tmp/                                       staging; what no process holds is swept
+ *      partial/                                   downloads that go on later (image/partial.h)
  *      lock                                       the store lock, and leases on layers
  *
  * Everything immutable is published by rename after its content was checked and synced; everything
