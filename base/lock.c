@@ -5,7 +5,28 @@
 #include "base/fd.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/file.h>
+
+/* Where flock(2) is missing, record locks of the whole file do, if they belong to the open file. */
+static int lock_record(int fd, enum lock_mode mode, enum lock_flags flags)
+{
+	struct flock whole = { .l_type = mode == LOCK_EXCLUSIVE ? F_WRLCK : F_RDLCK,
+		.l_whence = SEEK_SET };
+
+	while (fcntl(fd, flags & LOCK_TRY ? F_OFD_SETLK : F_OFD_SETLKW, &whole) < 0) {
+		if (errno == EAGAIN || errno == EACCES)
+			return -EAGAIN;
+		if (errno != EINTR)
+			return -ENOLCK;
+	}
+	return 0;
+}
+
+static bool is_missing(int code)
+{
+	return code == ENOLCK || code == ENOSYS || code == EOPNOTSUPP || code == EINVAL;
+}
 
 int lock_fd(int fd, enum lock_mode mode, enum lock_flags flags)
 {
@@ -13,9 +34,12 @@ int lock_fd(int fd, enum lock_mode mode, enum lock_flags flags)
 
 	if (flags & LOCK_TRY)
 		op |= LOCK_NB;
-	while (flock(fd, op) < 0)
+	while (flock(fd, op) < 0) {
+		if (is_missing(errno))
+			return lock_record(fd, mode, flags);
 		if (errno != EINTR)
 			return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+	}
 	return 0;
 }
 
@@ -32,5 +56,8 @@ int lock_open(int dirfd, const char *name, enum lock_mode mode, enum lock_flags 
 
 void lock_release(int fd)
 {
-	(void)flock(fd, LOCK_UN);
+	struct flock whole = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+
+	if (flock(fd, LOCK_UN) < 0)
+		(void)fcntl(fd, F_OFD_SETLK, &whole);
 }

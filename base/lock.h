@@ -2,7 +2,8 @@
 #pragma once
 /*
  * Advisory file locks between processes: flock(2) where it works, which it does on NFS since
- * Linux 2.6.12 (there it becomes a POSIX lock of the whole file)
+ * Linux 2.6.12 (there it becomes a POSIX lock of the whole file); where it is missing, a record
+ * lock of the open file, fcntl(2), F_OFD_SETLK
  *
  * The lock goes with the open file: it ends when the last duplicate of the fd is closed, so also
  * when the process dies.

@@ -391,7 +391,8 @@ static int check_leftovers(struct fsck *f, struct err *err)
 	if (lock < 0)
 		return lock;
 	/* First, so that what the repair itself moves away is not counted. */
-	r = store_sweep(f->store, repairs(f) ? SWEEP_REMOVE : SWEEP_LOOK, on_leftover, f);
+	r = store_sweep(f->store, (repairs(f) ? SWEEP_REMOVE : SWEEP_LOOK) | SWEEP_ALL_MACHINES,
+		on_leftover, f);
 	if (r < 0)
 		return err_set(err, r, "cannot list '%s/tmp'", img_store_path(f->store));
 	r = names_load(f->store, &x, err);

@@ -4,6 +4,7 @@
 
 #include "base/str.h"
 #include "image/config.h"
+#include "image/layers.h"
 #include "image/ref.h"
 #include "image/resolve.h"
 
@@ -13,12 +14,9 @@
 /* Size of a layer's tar; false if it is not there. */
 static bool tar_size(struct img_store *s, const struct idx_digest *diff_id, uint64_t *ret)
 {
-	char name[STORE_DIR_NAME_BYTES], path[STORE_DIR_NAME_BYTES + 32];
 	struct stat st;
 
-	store_dir_name(diff_id, name);
-	snprintf(path, sizeof(path), "layers/%s/layer.tar", name);
-	if (fstatat(img_store_dirfd(s), path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (!layer_stat(s, diff_id, &st))
 		return false;
 	*ret += (uint64_t)st.st_size;
 	return true;
@@ -59,11 +57,13 @@ static int compare(const void *pa, const void *pb)
 	return r ? r : strcmp(a->name ? a->name : "", b->name ? b->name : "");
 }
 
-int img_list_load(struct img_store *s, struct img_list *ret, struct err *err)
+/* Append the images of one store. */
+static int list_store(
+	struct img_store *s, struct img_list *list, bool is_read_only, struct err *err)
 {
-	struct img_list list = { 0 };
 	auto_index x = { 0 };
 	auto_fd lock = store_lock(s, LOCK_SHARED, err);
+	struct img_info *bigger;
 	int r;
 
 	if (lock < 0)
@@ -71,16 +71,31 @@ int img_list_load(struct img_store *s, struct img_list *ret, struct err *err)
 	r = names_load(s, &x, err);
 	if (r < 0)
 		return r;
-	list.v = calloc(x.n + 1, sizeof(*list.v));
-	if (!list.v)
+	bigger = reallocarray(list->v, list->n + x.n + 1, sizeof(*bigger));
+	if (!bigger)
 		return err_set(err, -ENOMEM, "cannot list the images");
-	while (r == 0 && list.n < x.n) {
-		r = fill_info(s, &x.entries[list.n], &list.v[list.n]);
-		list.n++;
+	list->v = bigger;
+	for (size_t i = 0; r == 0 && i < x.n; i++) {
+		struct img_info *info = &list->v[list->n++];
+
+		*info = (struct img_info){ .is_read_only = is_read_only };
+		r = fill_info(s, &x.entries[i], info);
 	}
+	return r < 0 ? err_set(err, r, "cannot list the images") : 0;
+}
+
+int img_list_load(struct img_store *s, struct img_list *ret, struct err *err)
+{
+	struct img_list list = { 0 };
+	int r = list_store(s, &list, false, err);
+
+	/* What is wrong with another's store is not this user's to mend. */
+	for (size_t i = 0; r == 0 && i < img_store_n_others(s); i++)
+		if (list_store(img_store_other(s, i), &list, true, NULL) == -ENOMEM)
+			r = err_set(err, -ENOMEM, "cannot list the images");
 	if (r < 0) {
 		img_list_done(&list);
-		return err_set(err, r, "cannot list the images");
+		return r;
 	}
 	qsort(list.v, list.n, sizeof(*list.v), compare);
 	*ret = list;

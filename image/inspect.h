@@ -14,6 +14,7 @@ struct img_info {
 	char *created; /* RFC 3339, or NULL */
 	uint64_t tar_bytes; /* of all layers; those that images share count in each */
 	bool is_damaged; /* something of it is missing or broken */
+	bool is_read_only; /* of an additional store */
 };
 
 struct img_list {

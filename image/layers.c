@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "image/layer_foreign.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -38,26 +39,53 @@ static int open_regular(int dirfd, const char *path)
 	return S_ISREG(st.st_mode) ? fd_take(&fd) : -EINVAL;
 }
 
+/* The store that has @path: the own one first, and if none has it. */
+static struct img_store *find_store(struct img_store *s, const char *path)
+{
+	if (faccessat(img_store_dirfd(s), path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return s;
+	for (size_t i = 0; i < img_store_n_others(s); i++) {
+		struct img_store *other = img_store_other(s, i);
+
+		if (faccessat(img_store_dirfd(other), path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return other;
+	}
+	return s;
+}
+
 int layer_lease(struct img_store *s, const struct idx_digest *diff_id, struct err *err)
 {
 	char name[STORE_DIR_NAME_BYTES], path[LAYER_PATH_BYTES];
+	struct img_store *from;
 	int r;
 
 	store_dir_name(diff_id, name);
 	layer_path(name, "layer.tar", path);
+	from = find_store(s, path);
 	for (int tries = 0; tries < 100; tries++) {
-		auto_fd fd = open_regular(img_store_dirfd(s), path);
+		auto_fd fd = open_regular(img_store_dirfd(from), path);
 
 		if (fd < 0)
-			return err_set(err, fd, "cannot open '%s/%s'", img_store_path(s), path);
+			return err_set(err, fd, "cannot open '%s/%s'", img_store_path(from), path);
 		r = lock_fd(fd, LOCK_SHARED, LOCK_WAIT);
 		/* A read-only filesystem without locks removes nothing either. */
 		if (r < 0 && r != -ENOLCK)
-			return err_set(err, r, "cannot lock '%s/%s'", img_store_path(s), path);
-		if (is_still_there(img_store_dirfd(s), path, fd))
-			return fd_take(&fd);
+			return err_set(err, r, "cannot lock '%s/%s'", img_store_path(from), path);
+		if (!is_still_there(img_store_dirfd(from), path, fd))
+			continue;
+		r = from == s ? 0 : layer_check_foreign(s, from, diff_id, fd, err);
+		return r < 0 ? r : fd_take(&fd);
 	}
 	return err_say(err, -EBUSY, "the layer '%s' comes and goes", name);
+}
+
+bool layer_stat(struct img_store *s, const struct idx_digest *diff_id, struct stat *ret)
+{
+	char name[STORE_DIR_NAME_BYTES], path[LAYER_PATH_BYTES];
+
+	store_dir_name(diff_id, name);
+	layer_path(name, "layer.tar", path);
+	return fstatat(img_store_dirfd(find_store(s, path)), path, ret, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* Does the index describe this very tar? */
@@ -117,14 +145,18 @@ int layer_open_index(struct img_store *s, const struct idx_digest *diff_id, int 
 	struct idx **ret, struct err *err)
 {
 	char name[STORE_DIR_NAME_BYTES], path[LAYER_PATH_BYTES];
+	struct img_store *from;
 	int r;
 
 	store_dir_name(diff_id, name);
+	layer_path(name, "layer.tar", path);
+	from = find_store(s, path);
 	layer_path(name, "layer.idx", path);
-	r = open_matching_index(img_store_dirfd(s), path, diff_id, tar_fd, ret);
+	r = open_matching_index(img_store_dirfd(from), path, diff_id, tar_fd, ret);
 	if (r == 0)
 		return 0;
-	if (r == -EBADMSG || r == -ENOENT || r == -EPROTONOSUPPORT || r == -EINVAL) {
+	/* Another's store is not written to. */
+	if (from == s && (r == -EBADMSG || r == -ENOENT || r == -EPROTONOSUPPORT || r == -EINVAL)) {
 		r = reindex(s, name, diff_id, tar_fd, err);
 		if (r < 0)
 			return err_wrap(err, r, "layer '%s'", name);

@@ -13,10 +13,14 @@
 
 /**
  * layer_lease() - open layer.tar of @diff_id with a shared lease
+ * If the store does not have it, that of an additional store, checked (image/layer_foreign.h).
  * Return: the fd, owned by the caller, closing it ends the lease; -ENOENT if there is no such
- * layer.
+ * layer; -EBADMSG if an additional store's is damaged.
  */
 int layer_lease(struct img_store *s, const struct idx_digest *diff_id, struct err *err);
+
+/** layer_stat() - stat(2) of layer.tar, in whichever store it is; false if it is nowhere */
+bool layer_stat(struct img_store *s, const struct idx_digest *diff_id, struct stat *ret);
 
 /**
  * layer_open_index() - layer.idx, made anew from the tar if it is missing or damaged

@@ -206,7 +206,7 @@ int resolve_load(struct img_store *s, const struct descriptor *d, struct img *re
 	return 0;
 }
 
-int img_resolve(struct img_store *s, const char *ref, struct img *ret, struct err *err)
+static int resolve_in(struct img_store *s, const char *ref, struct img *ret, struct err *err)
 {
 	auto_index x = { 0 };
 	auto_fd lock = store_lock(s, LOCK_SHARED, err);
@@ -231,6 +231,17 @@ int img_resolve(struct img_store *s, const char *ref, struct img *ret, struct er
 	}
 	ret->lease_fd = lease;
 	return 0;
+}
+
+int img_resolve(struct img_store *s, const char *ref, struct img *ret, struct err *err)
+{
+	int r = resolve_in(s, ref, ret, err);
+
+	/* What is wrong with another's store is nothing that this user could mend. */
+	for (size_t i = 0; r == -ENOENT && i < img_store_n_others(s); i++)
+		if (resolve_in(img_store_other(s, i), ref, ret, NULL) == 0)
+			return 0;
+	return r;
 }
 
 void img_done(struct img *img)

@@ -10,12 +10,13 @@
 #include "base/at.h"
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/str.h"
+#include "image/conf.h"
 #include "image/manifest.h"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/random.h>
 
 #define LAYOUT_FILE "oci-layout"
 #define LAYOUT_JSON "{\"imageLayoutVersion\":\"1.0.0\"}"
@@ -24,6 +25,9 @@
 struct img_store {
 	int dirfd;
 	char *path;
+	/* Stores that are only read, in the order of lamina.conf; they have none themselves. */
+	struct img_store **others;
+	size_t n_others;
 };
 
 static const char *const subdirs[] = { "blobs", "blobs/sha256", "layers", "images", "tmp" };
@@ -39,14 +43,16 @@ static bool is_system_root(void)
 	return getuid() == 0 && stat("/", &st) == 0 && st.st_uid == 0;
 }
 
-/* $LAMINA_ROOT, $XDG_DATA_HOME/lamina, ~/.local/share/lamina; /var/lib/lamina for real root. */
-static char *default_path(void)
+/* $LAMINA_ROOT, lamina.conf, $XDG_DATA_HOME/lamina, ~/.local/share/lamina; root's /var/lib/lamina. */
+static char *default_path(const struct conf *conf)
 {
 	const char *root = getenv("LAMINA_ROOT"), *data = getenv("XDG_DATA_HOME");
 	const char *home = getenv("HOME");
 
 	if (root && *root)
 		return strdup(root);
+	if (conf->root)
+		return strdup(conf->root);
 	if (is_system_root())
 		return strdup("/var/lib/lamina");
 	if (data && *data == '/')
@@ -143,10 +149,60 @@ static int check_layout(struct img_store *s, struct err *err)
 	return 0;
 }
 
-int img_store_open(struct img_store **ret, const char *path, struct err *err)
+static int open_dir(const char *path, struct img_store **ret, struct err *err)
 {
-	auto_free char *chosen = path ? strdup(path) : default_path();
-	struct img_store *s;
+	struct img_store *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return err_set(err, -ENOMEM, "cannot open the store");
+	s->dirfd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (s->dirfd < 0) {
+		int r = err_set(err, -errno, "cannot open the store '%s'", path);
+
+		free(s);
+		return r;
+	}
+	s->path = realpath(path, NULL);
+	if (!s->path)
+		s->path = strdup(path);
+	*ret = s;
+	return s->path ? 0 : err_set(err, -ENOMEM, "cannot open the store");
+}
+
+/* One that cannot be opened stands in nobody's way: the machine may just not have it mounted. */
+static void open_other(struct img_store *s, const char *path)
+{
+	struct img_store *other = NULL;
+	struct err err = ERR_INIT;
+	int r = open_dir(path, &other, &err);
+
+	if (r == 0 && faccessat(other->dirfd, LAYOUT_FILE, F_OK, 0) < 0)
+		r = err_set(&err, -errno, "'%s' is not a store", path);
+	if (r == 0)
+		r = check_layout(other, &err);
+	if (r < 0) {
+		log_warning("store", "additional store is left out: %s", err.text);
+		img_store_close(other);
+		return;
+	}
+	s->others[s->n_others++] = other;
+}
+
+static int open_others(struct img_store *s, const struct conf *conf, struct err *err)
+{
+	s->others = calloc(conf->additional_stores.n + 1, sizeof(struct img_store *));
+	if (!s->others)
+		return err_set(err, -ENOMEM, "cannot open the store");
+	for (size_t i = 0; i < conf->additional_stores.n; i++)
+		open_other(s, conf->additional_stores.v[i]);
+	return 0;
+}
+
+static int open_store(
+	struct img_store **ret, const char *path, const struct conf *conf, struct err *err)
+{
+	auto_free char *chosen = path ? strdup(path) : default_path(conf);
+	struct img_store *s = NULL;
 	int r;
 
 	if (!chosen || !*chosen) {
@@ -154,23 +210,18 @@ int img_store_open(struct img_store **ret, const char *path, struct err *err)
 		return err_hint(err, -ENOENT, "name a directory with --root");
 	}
 	r = make_root(chosen, err);
-	if (r < 0)
-		return r;
-	s = calloc(1, sizeof(*s));
-	if (!s)
-		return err_set(err, -ENOMEM, "cannot open the store");
-	s->dirfd = open(chosen, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (s->dirfd < 0) {
-		r = err_set(err, -errno, "cannot open the store '%s'", chosen);
-		free(s);
+	if (r == 0)
+		r = open_dir(chosen, &s, err);
+	if (r < 0) {
+		img_store_close(s);
 		return r;
 	}
-	s->path = realpath(chosen, NULL);
-	if (!s->path)
-		s->path = ptr_take(&chosen);
 	r = check_layout(s, err);
+	if (r < 0)
+		err_wrap(err, r, "the store '%s'", s->path);
+	if (r == 0)
+		r = open_others(s, conf, err);
 	if (r < 0) {
-		r = err_wrap(err, r, "the store '%s'", s->path);
 		img_store_close(s);
 		return r;
 	}
@@ -178,13 +229,38 @@ int img_store_open(struct img_store **ret, const char *path, struct err *err)
 	return 0;
 }
 
+int img_store_open(struct img_store **ret, const char *path, struct err *err)
+{
+	struct conf conf;
+	int r = conf_load(&conf, err);
+
+	if (r < 0)
+		return r;
+	r = open_store(ret, path, &conf, err);
+	conf_done(&conf);
+	return r;
+}
+
 void img_store_close(struct img_store *s)
 {
 	if (!s)
 		return;
+	for (size_t i = 0; i < s->n_others; i++)
+		img_store_close(s->others[i]);
+	free(s->others);
 	(void)close(s->dirfd);
 	free(s->path);
 	free(s);
+}
+
+size_t img_store_n_others(const struct img_store *s)
+{
+	return s->n_others;
+}
+
+struct img_store *img_store_other(const struct img_store *s, size_t i)
+{
+	return s->others[i];
 }
 
 int img_store_dirfd(const struct img_store *s)
@@ -225,7 +301,13 @@ int store_lock(struct img_store *s, enum lock_mode mode, struct err *err)
 		else
 			(void)lock_fd(fd, mode, LOCK_WAIT);
 	}
-	return fd < 0 ? err_set(err, fd, "cannot lock the store '%s'", s->path) : fd;
+	if (fd >= 0)
+		return fd;
+	err_set(err, fd, "cannot lock the store '%s'", s->path);
+	if (fd == -ENOLCK)
+		err_hint(err, fd,
+			"the filesystem has no locks: put the store on another with --root");
+	return fd;
 }
 
 /* tmp/new, complete and synced. */
@@ -320,246 +402,4 @@ int store_put_blob(struct img_store *s, const struct idx_digest *d, const void *
 	if (mkdirat(s->dirfd, dir, 0700) < 0 && errno != EEXIST)
 		return err_set(err, -errno, "cannot make '%s/%s'", s->path, dir);
 	return store_put(s, dir, hex, data, len, err);
-}
-
-/* ---- tmp/ ---- */
-
-#define TRASH_PREFIX "trash-"
-#define TRASH_MAKING "making-trash"
-
-/*
- * Lock what stands for @name in tmp/: an fd; -EAGAIN if somebody holds it; -1 if nothing does.
- * The directory of a process that died before it made its lock gets one now.
- */
-static int lock_owner(int tmp, const char *name)
-{
-	auto_free char *lock_name = NULL;
-	struct stat st;
-
-	if (str_starts(name, TRASH_PREFIX))
-		lock_name = strdup(TRASH_MAKING);
-	else if (str_starts(name, "making-"))
-		lock_name = strdup(name);
-	else if (fstatat(tmp, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
-		lock_name = str_format("%s/lock", name);
-	return lock_name ? lock_open(tmp, lock_name, LOCK_EXCLUSIVE, LOCK_TRY) : -1;
-}
-
-static DIR *list_tmp(int tmp)
-{
-	int fd = openat(tmp, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!dir && fd >= 0)
-		(void)close(fd);
-	return dir;
-}
-
-int store_sweep(struct img_store *s, enum sweep_flags flags,
-	void (*found)(void *ctx, const char *name), void *ctx)
-{
-	auto_fd tmp = store_open_dir(s, "tmp", NULL);
-	DIR *dir = tmp < 0 ? NULL : list_tmp(tmp);
-	struct dirent *de;
-
-	if (!dir)
-		return tmp < 0 ? tmp : -errno;
-	while ((de = readdir(dir))) {
-		auto_fd owner = -1;
-
-		if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
-			continue;
-		owner = lock_owner(tmp, de->d_name);
-		if (owner == -EAGAIN)
-			continue;
-		if (found && !str_eq(de->d_name, TRASH_MAKING) &&
-			!str_starts(de->d_name, TRASH_PREFIX))
-			found(ctx, de->d_name);
-		if (flags == SWEEP_REMOVE)
-			(void)at_remove_tree(tmp, de->d_name);
-	}
-	(void)closedir(dir);
-	/* Looking at trash has made its lock. */
-	if (flags == SWEEP_REMOVE)
-		(void)unlinkat(tmp, TRASH_MAKING, 0);
-	return 0;
-}
-
-int store_trash(struct img_store *s, int dirfd, const char *name)
-{
-	auto_fd tmp = store_open_dir(s, "tmp", NULL);
-
-	if (tmp < 0)
-		return tmp;
-	for (int tries = 0; tries < 100; tries++) {
-		char to[32];
-		uint32_t n;
-
-		if (getrandom(&n, sizeof(n), 0) != sizeof(n))
-			return -errno;
-		snprintf(to, sizeof(to), TRASH_PREFIX "%08x", n);
-		/* Under the store lock nobody else makes such a name. */
-		if (faccessat(tmp, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-			continue;
-		return renameat(dirfd, name, tmp, to) < 0 ? -errno : 0;
-	}
-	return -EEXIST;
-}
-
-/* Return: whether anything was there. */
-static bool remove_trash(int tmp)
-{
-	DIR *dir = list_tmp(tmp);
-	struct dirent *de;
-	bool any = false;
-
-	while (dir && (de = readdir(dir)))
-		if (str_starts(de->d_name, TRASH_PREFIX) && at_remove_tree(tmp, de->d_name) == 0)
-			any = true;
-	if (dir)
-		(void)closedir(dir);
-	return any;
-}
-
-static bool has_trash(int tmp)
-{
-	DIR *dir = list_tmp(tmp);
-	struct dirent *de;
-	bool has = false;
-
-	while (dir && !has && (de = readdir(dir)))
-		has = str_starts(de->d_name, TRASH_PREFIX);
-	if (dir)
-		(void)closedir(dir);
-	return has;
-}
-
-/* In the child: nothing of the parent's is kept open but the directory. */
-static void empty_trash(int tmp)
-{
-	int lock;
-
-	(void)setsid();
-	(void)dup2(tmp, 3);
-	(void)close_range(4, ~0U, 0);
-	for (int fd = 0; fd < 3; fd++)
-		(void)close(fd);
-	(void)fd_fill_standard();
-	lock = lock_open(3, TRASH_MAKING, LOCK_EXCLUSIVE, LOCK_TRY);
-	/* Whoever holds it goes round until nothing is left. */
-	if (lock >= 0) {
-		while (remove_trash(3))
-			;
-		(void)unlinkat(3, TRASH_MAKING, 0);
-	}
-	_exit(0);
-}
-
-void store_empty_trash(struct img_store *s)
-{
-	auto_fd tmp = store_open_dir(s, "tmp", NULL);
-	pid_t pid;
-
-	if (tmp < 0 || !has_trash(tmp))
-		return;
-	(void)fflush(NULL);
-	pid = fork();
-	if (pid == 0)
-		empty_trash(tmp);
-	if (pid < 0)
-		(void)remove_trash(tmp);
-}
-
-/* A directory of a name that nobody has. */
-static int make_stage_dir(int tmp, struct stage *stage)
-{
-	for (int tries = 0; tries < 100; tries++) {
-		uint32_t n;
-
-		if (getrandom(&n, sizeof(n), 0) != sizeof(n))
-			return -errno;
-		snprintf(stage->name, sizeof(stage->name), "stage-%08x", n);
-		if (mkdirat(tmp, stage->name, 0700) == 0)
-			return 0;
-		if (errno != EEXIST)
-			return -errno;
-	}
-	return -EEXIST;
-}
-
-int store_stage_new(struct img_store *s, struct stage *ret, struct err *err)
-{
-	struct stage stage = { s, -1, -1, "" };
-	auto_fd tmp = store_open_dir(s, "tmp", err), lock = -1;
-	int r;
-
-	if (tmp < 0)
-		return tmp;
-	lock = store_lock(s, LOCK_EXCLUSIVE, err);
-	if (lock < 0)
-		return lock;
-	(void)store_sweep(s, SWEEP_REMOVE, NULL, NULL);
-	r = make_stage_dir(tmp, &stage);
-	if (r < 0)
-		return err_set(err, r, "cannot make a directory in '%s/tmp'", s->path);
-	stage.dirfd = at_open(tmp, stage.name, O_PATH | O_DIRECTORY, 0);
-	r = stage.dirfd;
-	if (r >= 0)
-		r = stage.lock_fd = lock_open(stage.dirfd, "lock", LOCK_EXCLUSIVE, LOCK_TRY);
-	if (r < 0) {
-		store_stage_done(&stage);
-		return err_set(err, r, "cannot make a directory in '%s/tmp'", s->path);
-	}
-	*ret = stage;
-	return 0;
-}
-
-void store_stage_done(struct stage *stage)
-{
-	auto_fd tmp = -1;
-
-	if (!stage->store)
-		return;
-	tmp = store_open_dir(stage->store, "tmp", NULL);
-	if (tmp >= 0)
-		(void)at_remove_tree(tmp, stage->name);
-	if (stage->dirfd >= 0)
-		(void)close(stage->dirfd);
-	if (stage->lock_fd >= 0)
-		(void)close(stage->lock_fd);
-	*stage = (struct stage){ NULL, -1, -1, "" };
-}
-
-int store_try_making(struct img_store *s, const char *name, struct err *err)
-{
-	auto_free char *lock_name = str_format("making-%s", name);
-	auto_fd tmp = store_open_dir(s, "tmp", err), fd = -1;
-	struct stat held, there;
-
-	if (tmp < 0)
-		return tmp;
-	if (!lock_name)
-		return err_set(err, -ENOMEM, "cannot make '%s'", name);
-	fd = lock_open(tmp, lock_name, LOCK_EXCLUSIVE, LOCK_TRY);
-	if (fd == -EAGAIN)
-		return -EAGAIN;
-	if (fd < 0)
-		return err_set(err, fd, "cannot lock '%s/tmp/%s'", s->path, lock_name);
-	/* Its last holder may have removed the file between our open and our lock. */
-	if (fstat(fd, &held) < 0 || fstatat(tmp, lock_name, &there, 0) < 0 ||
-		held.st_ino != there.st_ino)
-		return -EAGAIN;
-	return fd_take(&fd);
-}
-
-void store_made(struct img_store *s, const char *name, int fd)
-{
-	auto_free char *lock_name = str_format("making-%s", name);
-	auto_fd tmp = store_open_dir(s, "tmp", NULL);
-
-	if (fd < 0)
-		return;
-	if (lock_name && tmp >= 0)
-		(void)unlinkat(tmp, lock_name, 0);
-	(void)close(fd);
 }

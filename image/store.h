@@ -28,11 +28,18 @@ struct img_store;
 
 /**
  * img_store_open() - open, making it if it is missing
- * @path: NULL for $LAMINA_ROOT, else $XDG_DATA_HOME/lamina, else ~/.local/share/lamina; for real
+ * @path: NULL for $LAMINA_ROOT, else what lamina.conf says, else $XDG_DATA_HOME/lamina, else ~/.local/share/lamina; for real
  *        root /var/lib/lamina
  */
 int img_store_open(struct img_store **ret, const char *path, struct err *err);
 void img_store_close(struct img_store *s);
+/**
+ * img_store_n_others(), img_store_other() - additional stores, of which lamina.conf speaks
+ * They are read and never written: images and layers are looked for there after the store's own,
+ * and layers are checked against their digests before their first use.  Borrowed.
+ */
+size_t img_store_n_others(const struct img_store *s);
+struct img_store *img_store_other(const struct img_store *s, size_t i);
 /** img_store_dirfd() - an O_PATH fd of the root, borrowed */
 int img_store_dirfd(const struct img_store *s);
 /** img_store_path() - absolute path of the root for messages, borrowed */

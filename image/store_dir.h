@@ -68,7 +68,12 @@ void store_stage_done(struct stage *stage);
  * @found: called with each name but trash, which only waits for its turn; may be NULL
  * Store lock held exclusively.
  */
-enum sweep_flags { SWEEP_LOOK, SWEEP_REMOVE };
+enum sweep_flags {
+	SWEEP_LOOK = 0,
+	SWEEP_REMOVE = 1 << 0,
+	SWEEP_ALL_MACHINES =
+		1 << 1, /* staging directories of other hosts that share the store, too */
+};
 int store_sweep(struct img_store *s, enum sweep_flags flags,
 	void (*found)(void *ctx, const char *name), void *ctx);
 

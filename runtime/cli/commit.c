@@ -267,10 +267,10 @@ static int run_commit(struct cli *cli, void *opts, int argc, char **argv)
 
 const struct cli_verb cli_verbs_commit[] = {
 	{ "commit", "[OPTION]… UPPER [NAME[:TAG]]",
-		"make an image of what an upper of 'lamina mount --upper' changes", commit_args,
+		"make an image of what a writable mount changed", commit_args,
 		sizeof(struct commit_opts), 1, 2, false, run_commit },
-	{ "diff", "[--json] UPPER", "list what an upper adds (A), changes (C) and deletes (D)",
-		diff_args, sizeof(struct diff_opts), 1, 1, false, run_diff },
+	{ "diff", "[--json] UPPER", "list what an upper adds, changes and deletes", diff_args,
+		sizeof(struct diff_opts), 1, 1, false, run_diff },
 	{ "layer diff", "[-o FILE] UPPER", "write the layer that an upper makes, as a tar",
 		layer_args, sizeof(struct layer_opts), 1, 1, false, run_layer_diff },
 	{ 0 },

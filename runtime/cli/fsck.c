@@ -59,9 +59,7 @@ static int run_fsck(struct cli *cli, void *opts, int argc, char **argv)
 }
 
 const struct cli_verb cli_verbs_fsck[] = {
-	{ "fsck", "[OPTION]…",
-		"check the store: damaged, incomplete, orphaned, left over; exit status 1 if "
-		"something is wrong and not repaired",
-		fsck_args, sizeof(struct fsck_opts), 0, 0, false, run_fsck },
+	{ "fsck", "[OPTION]…", "check the store, and repair it", fsck_args,
+		sizeof(struct fsck_opts), 0, 0, false, run_fsck },
 	{ 0 },
 };

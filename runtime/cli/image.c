@@ -229,6 +229,8 @@ static int remove_all(struct img_store *s)
 		char digest[DIGEST_TEXT_BYTES];
 		int one;
 
+		if (list.v[i].is_read_only)
+			continue;
 		digest_text(&list.v[i].manifest_digest, digest);
 		/* Another of its names came first: it is gone already. */
 		one = remove_one(s, digest, RMI_FORCE);

@@ -12,6 +12,7 @@ static const struct cli_verb *const groups[] = {
 	cli_verbs_exec,
 	cli_verbs_fsck,
 	cli_verbs_image,
+	cli_verbs_info,
 	cli_verbs_inspect,
 	cli_verbs_layer,
 	cli_verbs_login,

@@ -219,9 +219,8 @@ static int run_df(struct cli *cli, void *opts, int argc, char **argv)
 }
 
 const struct cli_verb cli_verbs_prune[] = {
-	{ "prune", "[OPTION]…",
-		"remove images without a name that no container uses, and all that no image needs",
-		prune_args, sizeof(struct prune_opts), 0, 0, false, run_prune },
+	{ "prune", "[OPTION]…", "remove what no image and no container needs", prune_args,
+		sizeof(struct prune_opts), 0, 0, false, run_prune },
 	{ "system df", "[--json]", "tell how much of the disk the store takes", df_args,
 		sizeof(struct df_opts), 0, 0, false, run_df },
 	{ 0 },

@@ -332,8 +332,7 @@ static int run_unpack(struct cli *cli, void *opts, int argc, char **argv)
 
 const struct cli_verb cli_verbs_unpack[] = {
 	{ "unpack", "[OPTION]… IMAGE|SOURCE DIR",
-		"write the tree of an image to a directory; what an interrupted unpack left there "
-		"is completed; a SOURCE (docker://NAME, oci:DIR[:REF]) is pulled first",
-		unpack_args, sizeof(struct unpack_opts), 2, 2, false, run_unpack },
+		"write an image, or an OCI bundle, to a directory", unpack_args,
+		sizeof(struct unpack_opts), 2, 2, false, run_unpack },
 	{ 0 },
 };
