@@ -431,10 +431,39 @@ static void forget_origin_of_born(struct ovl_fs *fs, struct child *c)
 	node_put(fs->nodes, n);
 }
 
+/*
+ * A file of the upper's own that has a struct: the struct knows all, and what the name leads to is
+ * told by its inode number, which is nobody else's while the struct lives.
+ */
+static bool find_known_file(
+	struct ovl_fs *fs, const struct upper_entry *e, struct child *c, struct node **ret)
+{
+	struct node *n;
+	bool same;
+
+	if (e->le.type == DT_DIR || e->le.type == DT_UNKNOWN ||
+		fstatat(e->dirfd, e->name, &c->um.st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		c->um.st.st_ino >= NODE_BORN)
+		return false;
+	n = node_find(fs->nodes, NODE_BORN | c->um.st.st_ino);
+	if (!n)
+		return false;
+	pthread_mutex_lock(&n->lock);
+	same = (n->flags & NODE_UPPER) && !(n->flags & NODE_GONE) && !S_ISDIR(n->fmt) &&
+	       n->upper_ino == c->um.st.st_ino;
+	pthread_mutex_unlock(&n->lock);
+	if (same)
+		*ret = n;
+	else
+		node_put(fs->nodes, n);
+	return same;
+}
+
 int child_of_upper(
 	struct ovl_fs *fs, struct node *dir, const char *name, uint8_t type, struct child *ret)
 {
 	struct upper_entry e = { .lower_dir = node_lower_dir(dir), .name = name, .le.type = type };
+	struct node *known = NULL;
 	struct lower_attr a;
 	struct fd_ref ref;
 	int r = locate_dir_fd(fs, dir, &ref);
@@ -446,10 +475,18 @@ int child_of_upper(
 	ret->by_upper = true;
 	ret->alone = false;
 	ret->handle = NODE_NO_HANDLE;
-	r = identify(fs, &e, ret, &a);
+	memset(&ret->um, 0, sizeof(ret->um));
+	if (!find_known_file(fs, &e, ret, &known))
+		r = identify(fs, &e, ret, &a);
 	fdc_release(fs->fds, &ref);
 	if (r < 0)
 		return r;
+	if (known) {
+		ret->id = known->id;
+		r = bind_upper(fs, dir, name, &a, ret);
+		node_put(fs->nodes, known);
+		return r;
+	}
 	forget_origin_of_born(fs, ret);
 	ret->id = ret->handle == NODE_NO_HANDLE ? NODE_BORN | ret->um.st.st_ino
 						: node_id_of_handle(ret->handle);

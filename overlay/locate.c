@@ -218,7 +218,9 @@ int locate_keep(struct ovl_fs *fs, struct node *n)
 		if (r < 0)
 			return r;
 		/* By what the upper has: a device may be kept as a regular file. */
-		if (fstatat(at.dirfd, at.name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (S_ISREG(n->fmt))
+			fd = open_data(&at);
+		else if (fstatat(at.dirfd, at.name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			fd = -errno;
 		else if (S_ISREG(st.st_mode))
 			fd = open_data(&at);

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The same random operations on a mount and on a plain directory have the same results.
-# DIFFERENTIAL_SEED and DIFFERENTIAL_SECONDS choose another run.
+# DIFFERENTIAL_SEED, DIFFERENTIAL_SECONDS and DIFFERENTIAL_PROCESSES choose another run.
 
 . "${0%/*}/lib.sh"
 
 export OVLMOUNT=$LAMINA_BUILD/ovlmount DIFFERENTIAL=$SRC/tests/tools/differential.py
-export SEED=${DIFFERENTIAL_SEED:-20250} SECONDS_EACH=${DIFFERENTIAL_SECONDS:-12}
+export SEED=${DIFFERENTIAL_SEED:-20250} SECONDS_EACH=${DIFFERENTIAL_SECONDS:-12} PROCESSES=${DIFFERENTIAL_PROCESSES:-2}
 
 # A tree with what is hard about trees below: several names, special files, holes, deep directories
 fill() {
@@ -46,17 +46,19 @@ next_mount() {
 }
 
 check_differential() {
-	local word
+	local i word
 
 	umask 022
-	mkdir -p tree/{0,1} state mnt plain
-	fill tree/0
-	fill tree/1
+	mkdir -p state mnt plain
+	for i in $(seq 0 $((PROCESSES - 1))); do
+		mkdir -p "tree/$i"
+		fill "tree/$i"
+	done
 	mount -t tmpfs tmpfs plain
 	cp -a tree/. plain/
 	mnt
 	echo "# seed $SEED"
-	coproc PY { python3 "$DIFFERENTIAL" mnt plain "$SEED" "$SECONDS_EACH" 2; }
+	coproc PY { python3 "$DIFFERENTIAL" mnt plain "$SEED" "$SECONDS_EACH" "$PROCESSES"; }
 	exec 7<&"${PY[0]}" 8>&"${PY[1]}"
 	while read -r word <&7 && { [ "$word" = remount ] || [ "$word" = kill ]; }; do
 		next_mount "$word"
