@@ -256,13 +256,14 @@ static int start_network(struct container *c, struct network *network, struct er
 	auto_fd netns_fd = open_ns(c->stage.pid, "net");
 	const struct network_place place = { .userns_fd = userns_fd,
 		.netns_fd = netns_fd,
+		.pid = c->stage.pid,
 		.watch_fd = c->stage.pidfd,
 		.rundir_fd = c->ns.rundir_fd,
 		.id = c->dir.id };
 
+	c->network = network;
 	if (userns_fd < 0 || netns_fd < 0)
 		return err_set(err, -ESRCH, "cannot open the container's network namespace");
-	c->network = network;
 	return network_start(network, &place, err);
 }
 

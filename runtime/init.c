@@ -184,7 +184,8 @@ int init_loopback_up(struct stage *st, struct err *err)
 	struct ifreq ifr = { .ifr_name = "lo" };
 	auto_fd fd = -1;
 
-	if (!st->spec->ns[SPEC_NS_NET].on)
+	/* One that is joined is somebody else's to set up, and may not be ours to touch. */
+	if (!st->spec->ns[SPEC_NS_NET].on || st->spec->ns[SPEC_NS_NET].path)
 		return 0;
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)

@@ -146,6 +146,8 @@ enum net_verdict net_guard_from_guest(
 	kind = kind_of(g, frame, p);
 	if (kind == DST_NEVER)
 		return NET_DROP;
+	if (g->internal && kind != DST_DNS)
+		return NET_DROP;
 	if (kind == DST_WORLD)
 		return NET_PASS;
 	if (p->proto == IPPROTO_UDP)

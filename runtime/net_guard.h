@@ -39,6 +39,7 @@ struct net_guard {
 	const struct net_plan *plan; /* borrowed for the guard's life */
 	bool allow_host_loopback;
 	bool disable_dns;
+	bool internal; /* nothing but DNS */
 	struct net_talk talks[NET_TALK_SLOTS];
 };
 

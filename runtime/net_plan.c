@@ -43,25 +43,59 @@ static int plan_cidr(struct net_plan *p, const char *cidr, struct err *err)
 	if ((ntohl(p->network.s_addr) >> 24) == 127 || (ntohl(p->network.s_addr) >> 24) == 0 ||
 		(ntohl(p->network.s_addr) >> 28) >= 0xe)
 		return err_say(err, -EINVAL, "network '%s' is not made of host addresses", cidr);
+	return 0;
+}
+
+/* The addresses behind a gateway of the user's choice move to where they disturb nobody. */
+static int plan_hosts(struct net_plan *p, const char *gateway, struct err *err)
+{
+	uint32_t last = ntohl(~p->mask.s_addr) - 1, host;
+
 	p->gateway = host_at(p->network, HOST_GATEWAY);
 	p->dns = host_at(p->network, HOST_DNS);
 	p->dhcp = host_at(p->network, HOST_DHCP);
 	p->guest = host_at(p->network, HOST_GUEST);
+	if (gateway) {
+		if (inet_pton(AF_INET, gateway, &p->gateway) != 1 ||
+			(p->gateway.s_addr & p->mask.s_addr) != p->network.s_addr)
+			return err_say(err, -EINVAL, "gateway '%s' is not in the network", gateway);
+		host = ntohl(p->gateway.s_addr & ~p->mask.s_addr);
+		if (host == 0 || host > last)
+			return err_say(
+				err, -EINVAL, "gateway '%s' is no address of a host", gateway);
+		p->dns = host_at(p->network, host < last ? host + 1 : host - 1);
+		p->dhcp = host_at(p->network, last - NET_DHCP_ADDRESSES + 1);
+	}
 	inet_ntop(AF_INET, &p->gateway, p->gateway_text, sizeof(p->gateway_text));
 	inet_ntop(AF_INET, &p->dns, p->dns_text, sizeof(p->dns_text));
 	inet_ntop(AF_INET, &p->guest, p->guest_text, sizeof(p->guest_text));
 	return 0;
 }
 
-static void plan_ipv6(struct net_plan *p)
+static struct in6_addr host6_at(const struct in6_addr *network, uint16_t host)
 {
-	(void)inet_pton(AF_INET6, "fd00::", &p->network6);
-	(void)inet_pton(AF_INET6, "fd00::2", &p->gateway6);
-	(void)inet_pton(AF_INET6, "fd00::3", &p->dns6);
-	(void)inet_pton(AF_INET6, "fd00::100", &p->guest6);
+	struct in6_addr a = *network;
+
+	a.s6_addr[14] = (uint8_t)(host >> 8);
+	a.s6_addr[15] = (uint8_t)host;
+	return a;
+}
+
+static int plan_ipv6(struct net_plan *p, const char *prefix, struct err *err)
+{
+	static const uint8_t zero[8];
+
+	if (inet_pton(AF_INET6, prefix ? prefix : "fd00::", &p->network6) != 1 ||
+		memcmp(&p->network6.s6_addr[8], zero, sizeof(zero)) != 0 ||
+		(p->network6.s6_addr[0] & 0xe0) == 0 || p->network6.s6_addr[0] >= 0xfe)
+		return err_say(err, -EINVAL, "'%s' is not an IPv6 network of 64 bits", prefix);
+	p->gateway6 = host6_at(&p->network6, 2);
+	p->dns6 = host6_at(&p->network6, 3);
+	p->guest6 = host6_at(&p->network6, 0x100);
 	inet_ntop(AF_INET6, &p->gateway6, p->gateway6_text, sizeof(p->gateway6_text));
 	inet_ntop(AF_INET6, &p->dns6, p->dns6_text, sizeof(p->dns6_text));
 	inet_ntop(AF_INET6, &p->guest6, p->guest6_text, sizeof(p->guest6_text));
+	return 0;
 }
 
 static int hex_digit(char c)
@@ -169,7 +203,7 @@ static int check_dns(const struct net_slirp_opts *opts, struct err *err)
 
 int net_plan_make(const struct net_slirp_opts *opts, struct net_plan *ret, struct err *err)
 {
-	struct net_plan p = { .ipv6 = opts->enable_ipv6 };
+	struct net_plan p = { .ipv6 = opts->enable_ipv6, .internal = opts->flags & NET_INTERNAL };
 	struct net_endpoint host, guest;
 	int r;
 
@@ -180,7 +214,11 @@ int net_plan_make(const struct net_slirp_opts *opts, struct net_plan *ret, struc
 	r = plan_cidr(&p, opts->cidr ? opts->cidr : "10.0.2.0/24", err);
 	if (r < 0)
 		return r;
-	plan_ipv6(&p);
+	r = plan_hosts(&p, opts->gateway, err);
+	if (r >= 0)
+		r = plan_ipv6(&p, opts->prefix6, err);
+	if (r < 0)
+		return r;
 	if (opts->mac) {
 		r = plan_mac(&p, opts->mac, err);
 		if (r < 0)

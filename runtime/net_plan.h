@@ -15,11 +15,15 @@
 #include <stdint.h>
 
 /* Forwards per network: a range of -p may be long, yet each costs an fd and a walk per turn. */
-#define LIMIT_NET_FORWARDS 4096
-#define LIMIT_NET_DNS	   8
+#define LIMIT_NET_FORWARDS    4096
+#define LIMIT_NET_DNS	      8
+#define LIMIT_NET_NAMES_BYTES 131072
 /* What libslirp accepts at most. */
 #define NET_MTU_MAX	65521
 #define NET_MTU_DEFAULT 1500
+
+/* How many addresses from plan->dhcp on may be given out by DHCP */
+enum { NET_DHCP_ADDRESSES = 16 };
 
 enum net_proto { NET_TCP, NET_UDP, NET_PROTO_MAX_ };
 
@@ -35,6 +39,8 @@ struct net_forward {
 struct net_slirp_opts {
 	const char *cidr; /* IPv4, prefix 8..25; NULL: 10.0.2.0/24 */
 	unsigned mtu; /* of the interface; 0: NET_MTU_DEFAULT */
+	const char *gateway; /* in @cidr; NULL: its second address.  DNS follows it */
+	const char *prefix6; /* IPv6 network, 64 bits; NULL: fd00:: */
 	const char *tapname; /* NULL: tap0 */
 	const char *mac; /* of the tap, "02:…"; NULL: the kernel's choice */
 	bool no_configure; /* make the tap, leave its addresses, routes and lo alone */
@@ -50,13 +56,18 @@ struct net_slirp_opts {
 		*ret_host_ports; /* of @forwards in their order, set on success; NULL: not wanted */
 	int exit_fd; /* the network ends at any event on it; -1: none.  Borrowed */
 	int api_fd; /* listening unix stream socket of the API; -1: none.  Borrowed */
+	/*
+	 * The network's own names: messages like /etc/hosts, of at most LIMIT_NET_NAMES_BYTES, each
+	 * instead of the one before; -1: none.  Borrowed
+	 */
+	int names_fd;
 	unsigned flags; /* enum net_slirp_flags */
 };
 
-/* exit_fd and api_fd are 0 in a zeroed struct: begin with this. */
+/* The fds are 0 in a zeroed struct: begin with this. */
 #define NET_SLIRP_OPTS_INIT                                                                        \
 	{                                                                                          \
-		.exit_fd = -1, .api_fd = -1                                                        \
+		.exit_fd = -1, .api_fd = -1, .names_fd = -1                                        \
 	}
 
 enum net_slirp_flags {
@@ -67,6 +78,7 @@ enum net_slirp_flags {
 	 * would make everybody who waits for the network's end wait for the kernel (20 ms).
 	 */
 	NET_LEAVE_TAP = 1 << 1,
+	NET_INTERNAL = 1 << 2, /* nothing but the network's own names is reached */
 };
 
 /* One end of a forward. */
@@ -84,6 +96,7 @@ struct net_plan {
 	unsigned prefix_len;
 	unsigned mtu;
 	bool ipv6;
+	bool internal; /* the gateway is nobody */
 	bool any_family; /* the two ends of a forward may be of different IP versions */
 	struct in6_addr network6, gateway6, dns6, guest6;
 	uint8_t mac[6];

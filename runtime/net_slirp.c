@@ -34,6 +34,7 @@
 #include <net/if.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <time.h>
 
 /* The host's resolv.conf is looked at when a question comes, at most this often. */
@@ -53,6 +54,7 @@ struct net_process {
 	int resolv; /* to the watcher; -1: none */
 	time_t resolv_asked_s;
 	char text[LIMIT_RESOLV_BYTES];
+	char names[LIMIT_NET_NAMES_BYTES];
 };
 
 static void process_free(struct net_process *p)
@@ -156,12 +158,25 @@ static void resolv_ready(void *ctx, int fd, uint32_t events)
 	}
 }
 
+static void names_ready(void *ctx, int fd, uint32_t events)
+{
+	struct net_process *p = ctx;
+	ssize_t n;
+
+	(void)events;
+	n = recv(fd, p->names, sizeof(p->names), MSG_DONTWAIT);
+	if (n >= 0 && net_stack_dns(p->stack))
+		(void)dns_set_names(net_stack_dns(p->stack), p->names, (size_t)n);
+	if (n == 0)
+		net_poll_forget(net_stack_poll(p->stack), fd); /* whoever knows names is gone */
+}
+
 /* Before the empty root: the watcher must stay outside. */
 static int dns_prepare(struct net_process *p, struct err *err)
 {
 	int r;
 
-	if (p->opts->disable_dns)
+	if (p->opts->disable_dns || p->opts->flags & NET_INTERNAL)
 		return 0;
 	if (p->opts->n_dns) {
 		r = dns_servers_text(p);
@@ -267,6 +282,8 @@ static int process_watch(struct net_process *p, int watch_fd, struct err *err)
 		r = net_poll_watch(poll, p->opts->exit_fd, any, end_ready, p);
 	if (r == 0 && p->opts->api_fd >= 0)
 		r = net_api_listen(&p->server, &p->api, poll, p->opts->api_fd);
+	if (r == 0 && p->opts->names_fd >= 0)
+		r = net_poll_watch(poll, p->opts->names_fd, EPOLLIN, names_ready, p);
 	if (r == 0 && p->resolv >= 0)
 		r = net_poll_watch(poll, p->resolv, EPOLLIN, resolv_ready, p);
 	return r < 0 ? err_set(err, r, "cannot wait for events") : 0;
@@ -281,6 +298,7 @@ static int process_open(struct net_process *p, const struct net_slirp_opts *opts
 		.plan = &p->plan,
 		.allow_host_loopback = opts->allow_host_loopback,
 		.disable_dns = opts->disable_dns,
+		.internal = opts->flags & NET_INTERNAL,
 		.forwards_udp = may_forward_udp(opts),
 		.dns_asked = dns_asked,
 		.ctx = p,
@@ -401,7 +419,8 @@ int net_slirp_start(const struct net_slirp_opts *opts, int userns_fd, int netns_
 	pid_t *ret_pid, struct err *err)
 {
 	struct start start = { opts, userns_fd, netns_fd, watch_fd };
-	int keep[] = { userns_fd, netns_fd, watch_fd, opts->exit_fd, opts->api_fd, -1 };
+	int keep[] = { userns_fd, netns_fd, watch_fd, opts->exit_fd, opts->api_fd, opts->names_fd,
+		-1 };
 	const struct netproc p = { .name = "lamina-slirp",
 		.main = child_main,
 		.ctx = &start,

@@ -309,7 +309,8 @@ int net_stack_new(const struct net_stack_opts *opts, const struct net_tap *tap,
 	s->dns_next_ms = INT64_MAX;
 	s->guard = (struct net_guard){ .plan = opts->plan,
 		.allow_host_loopback = opts->allow_host_loopback,
-		.disable_dns = opts->disable_dns };
+		.disable_dns = opts->disable_dns,
+		.internal = opts->internal };
 	r = net_poll_init(&s->poll);
 	if (r == 0 && !opts->disable_dns)
 		r = stack_dns(s);

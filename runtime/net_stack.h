@@ -19,6 +19,7 @@ struct net_stack_opts {
 	const struct sockaddr_in *outbound; /* NULL: the kernel's choice */
 	const struct sockaddr_in6 *outbound6;
 	bool allow_host_loopback, disable_dns;
+	bool internal; /* the guard passes nothing but DNS */
 	bool forwards_udp; /* UDP may be forwarded at some time */
 	void (*dns_asked)(void *ctx); /* before a question is forwarded; NULL: tell nobody */
 	void *ctx;

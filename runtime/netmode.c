@@ -82,33 +82,178 @@ static int parse_options(struct netmode *m, char *rest, struct err *err)
 	return 0;
 }
 
+/* ---- named networks ---- */
+
+static int set_link(struct netmode_link *l, const char *key, const char *value, struct err *err)
+{
+	if (str_eq(key, "ip"))
+		l->ip = value;
+	else if (str_eq(key, "mac"))
+		l->mac = value;
+	else if (str_eq(key, "interface_name"))
+		l->ifname = value;
+	else if (!str_eq(key, "alias"))
+		return err_say(err, -EINVAL, "unknown network option '%s'", key);
+	else if (l->n_aliases == LIMIT_NETMODE_ALIASES)
+		return err_say(err, -E2BIG, "network '%s': more than %d aliases", l->name,
+			LIMIT_NETMODE_ALIASES);
+	else
+		l->aliases[l->n_aliases++] = value;
+	return 0;
+}
+
+/* What would not survive a line of names, or be no name of an interface */
+static int check_link(const struct netmode_link *l, struct err *err)
+{
+	struct net_slirp_opts opts = NET_SLIRP_OPTS_INIT;
+	struct net_plan plan;
+
+	opts.tapname = l->ifname;
+	opts.mac = l->mac;
+	for (size_t i = 0; i < l->n_aliases; i++)
+		if (!l->aliases[i][0] || strlen(l->aliases[i]) > LIMIT_NET_NAME ||
+			strspn(l->aliases[i], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					      "0123456789_.-") != strlen(l->aliases[i]))
+			return err_say(err, -EINVAL, "'%.80s' is no name of a host", l->aliases[i]);
+	return net_plan_make(&opts, &plan, err);
+}
+
+static int parse_link(struct netmode_link *l, char *text, struct err *err)
+{
+	char *rest = strchr(text, ':'), *word;
+	int r;
+
+	if (rest)
+		*rest++ = '\0';
+	l->name = text;
+	r = netdef_check_name(text, err);
+	while (r >= 0 && rest && (word = strsep(&rest, ","))) {
+		char *eq = strchr(word, '=');
+
+		if (!eq)
+			return err_say(err, -EINVAL, "network option '%s' has no value", word);
+		*eq = '\0';
+		r = set_link(l, word, eq + 1, err);
+	}
+	return r < 0 ? r : check_link(l, err);
+}
+
+static int parse_links(struct netmode *m, struct err *err)
+{
+	char *rest = m->text, *word;
+	int r = 0;
+
+	m->kind = NETMODE_NAMED;
+	while (r >= 0 && (word = strsep(&rest, "+"))) {
+		if (m->n_links == LIMIT_NETMODE_LINKS)
+			return err_say(err, -E2BIG, "more than %d networks", LIMIT_NETMODE_LINKS);
+		r = parse_link(&m->links[m->n_links++], word, err);
+		for (size_t i = 0; r >= 0 && i + 1 < m->n_links; i++)
+			if (str_eq(m->links[i].name, word))
+				r = err_say(err, -EINVAL, "network '%s' is given twice", word);
+	}
+	return r;
+}
+
+/* ---- all ---- */
+
+static const struct {
+	const char *word;
+	enum netmode_kind kind;
+	enum { NOTHING, OPTIONS, TARGET } behind;
+} words[] = {
+	{ "none", NETMODE_NONE, NOTHING },
+	{ "host", NETMODE_HOST, NOTHING },
+	{ "slirp", NETMODE_SLIRP, OPTIONS },
+	{ "slirp4netns", NETMODE_SLIRP, OPTIONS },
+	{ "ns", NETMODE_NS, TARGET },
+	{ "container", NETMODE_CONTAINER, TARGET },
+};
+
+bool netmode_is_word(const char *name)
+{
+	/* Words of others who read the same option are kept free, too. */
+	static const char *const kept[] = { "bridge", "default", "pasta", "private" };
+	bool is_word = false;
+
+	for (size_t i = 0; !is_word && i < ARRAY_SIZE(words); i++)
+		is_word = str_eq(name, words[i].word);
+	for (size_t i = 0; !is_word && i < ARRAY_SIZE(kept); i++)
+		is_word = str_eq(name, kept[i]);
+	return is_word;
+}
+
+static int parse_word(struct netmode *m, struct err *err)
+{
+	size_t len = strcspn(m->text, ":+"), i = 0;
+	char *behind = m->text[len] == ':' ? m->text + len + 1 : NULL;
+
+	while (i < ARRAY_SIZE(words) &&
+		!(strlen(words[i].word) == len && memcmp(words[i].word, m->text, len) == 0))
+		i++;
+	if (i == ARRAY_SIZE(words))
+		return parse_links(m, err);
+	m->kind = words[i].kind;
+	if (m->text[len] == '+')
+		return err_say(err, -EINVAL, "network '%s' stands alone", words[i].word);
+	if (words[i].behind == NOTHING && behind)
+		return err_say(err, -EINVAL, "network '%s' has no options", words[i].word);
+	if (words[i].behind == TARGET && (!behind || !*behind))
+		return err_say(err, -EINVAL, "network '%s:' needs a word behind it", words[i].word);
+	m->target = behind;
+	return words[i].behind == OPTIONS && behind ? parse_options(m, behind, err) : 0;
+}
+
 int netmode_parse(const char *text, struct netmode *ret, struct err *err)
 {
 	struct netmode m = { .kind = NETMODE_SLIRP, .slirp = NET_SLIRP_OPTS_INIT };
-	char *options;
-	int r = 0;
+	int r;
 
 	m.text = strdup(text ? text : "slirp");
 	if (!m.text)
 		return err_set(err, -ENOMEM, "network");
-	options = strchr(m.text, ':');
-	if (options)
-		*options++ = '\0';
-	if (str_eq(m.text, "none"))
-		m.kind = NETMODE_NONE;
-	else if (str_eq(m.text, "host"))
-		m.kind = NETMODE_HOST;
-	else if (!str_eq(m.text, "slirp") && !str_eq(m.text, "slirp4netns"))
-		r = err_say(err, -EINVAL, "unknown network '%s': none, host or slirp", m.text);
-	if (r == 0 && options && m.kind != NETMODE_SLIRP)
-		r = err_say(err, -EINVAL, "network '%s' has no options", m.text);
-	if (r == 0 && options)
-		r = parse_options(&m, options, err);
+	r = parse_word(&m, err);
 	if (r < 0)
 		netmode_done(&m);
 	else
 		*ret = m;
 	return r;
+}
+
+static int add_option(struct buf *b, bool *first, const char *key, const char *value)
+{
+	int r = buf_printf(b, "%s%s=%s", *first ? ":" : ",", key, value);
+
+	*first = false;
+	return r;
+}
+
+char *netmode_join(const struct strv *networks, const char *ip, const char *mac,
+	const struct strv *aliases, struct err *err)
+{
+	auto_buf b = { 0 };
+	bool first = networks->n == 0 || !strchr(networks->v[0], ':');
+	int r;
+
+	if ((ip || mac || aliases->n) && networks->n == 0) {
+		err_say(err, -EINVAL,
+			"--ip, --mac-address and --network-alias need --network NAME");
+		return NULL;
+	}
+	r = buf_add_str(&b, networks->n ? networks->v[0] : "slirp");
+	if (r >= 0 && ip)
+		r = add_option(&b, &first, "ip", ip);
+	if (r >= 0 && mac)
+		r = add_option(&b, &first, "mac", mac);
+	for (size_t i = 0; r >= 0 && i < aliases->n; i++)
+		r = add_option(&b, &first, "alias", aliases->v[i]);
+	for (size_t i = 1; r >= 0 && i < networks->n; i++)
+		r = buf_printf(&b, "+%s", networks->v[i]);
+	if (r < 0) {
+		err_set(err, r, "networks");
+		return NULL;
+	}
+	return buf_take(&b);
 }
 
 void netmode_done(struct netmode *m)

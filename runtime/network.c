@@ -4,8 +4,12 @@
 
 #include "runtime/net_clash.h"
 #include "runtime/net_slirp.h"
+#include "runtime/netlinkage.h"
+#include "runtime/netstore.h"
+#include "runtime/record.h"
 #include "runtime/relay.h"
 
+#include "base/at.h"
 #include "base/cleanup.h"
 #include "base/proc.h"
 
@@ -16,10 +20,12 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#define LIMIT_ETC_BYTES (1 << 20)
+
 void network_init(struct network *n)
 {
 	memset(n, 0, sizeof(*n));
-	n->pidfd = n->rundir_fd = -1;
+	n->pidfd = n->rundir_fd = n->store_fd = n->etc_fd = -1;
 }
 
 /* ---- what is asked for ---- */
@@ -62,31 +68,163 @@ int network_parse(struct network *n, const char *text, const struct strv *publis
 	r = netmode_parse(text, &n->mode, err);
 	for (size_t i = 0; r >= 0 && i < publish->n; i++)
 		r = portmap_add(&n->ports, publish->v[i], err);
-	if (r >= 0 && n->ports.n > 0 && n->mode.kind == NETMODE_HOST)
-		r = err_say(err, -EINVAL, "a container in the host's network publishes no ports");
+	if (r >= 0 && n->ports.n > 0 &&
+		(n->mode.kind == NETMODE_HOST || n->mode.kind == NETMODE_NS ||
+			n->mode.kind == NETMODE_CONTAINER))
+		r = err_say(err, -EINVAL, "a container in a network of others publishes no ports");
 	if (r >= 0)
 		r = plan_addresses(n, err);
 	return r < 0 ? r : plan_forwards(n, err);
 }
 
-void network_etcfiles(struct network *n, struct etcfiles *ret)
+/* ---- before the container is ---- */
+
+static int prepare_link(struct network *n, size_t i, const char *name, struct err *err)
+{
+	const struct netmode_link *link = &n->mode.links[i];
+	struct net_wish wish = { .id = n->id,
+		.name = name,
+		.ip = link->ip,
+		.mac = link->mac,
+		.is_alive = netstore_is_alive };
+	auto_netstore store = NETSTORE_INIT;
+	const struct net_lease *lease;
+	auto_netdef def = { 0 };
+	int r;
+
+	r = proc_id_of(getpid(), &wish.holder);
+	if (r < 0)
+		return err_set(err, r, "cannot see this process");
+	r = netstore_open(&store, n->store_fd, err);
+	if (r >= 0)
+		r = netstore_read(&store, link->name, &def, err);
+	if (r >= 0)
+		r = ipam_lease(&def, &wish, &lease, err);
+	if (r >= 0)
+		r = netstore_write(&store, &def, err);
+	if (r >= 0)
+		r = netdef_plan(&def, &n->link_plans[i], err);
+	if (r < 0)
+		return r;
+	netdef_set_guest(&n->link_plans[i], lease->ip);
+	memcpy(n->link_macs[i], lease->mac, sizeof(lease->mac));
+	n->link_names[i] = netlinkage_names(&n->link_plans[i], n->id, name, link);
+	return n->link_names[i] ? 0 : err_set(err, -ENOMEM, "names");
+}
+
+static int prepare_links(struct network *n, const char *name, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < n->mode.n_links; i++)
+		r = prepare_link(n, i, name, err);
+	if (r < 0)
+		return r;
+	n->plan = n->link_plans[0];
+	n->plan.any_family = true;
+	return 0;
+}
+
+/* Its own namespace if it has one, else the one that it has joined: the same fd tells. */
+static int prepare_container(struct network *n, struct err *err)
+{
+	char id[CTR_ID_LEN + 1];
+	auto_free char *path = NULL;
+	struct record rec;
+	int r;
+
+	r = record_find(n->store_fd, n->mode.target, id, err);
+	if (r >= 0)
+		r = record_read(n->store_fd, id, &rec, err);
+	if (r < 0)
+		return r;
+	if (rec.state != CTR_RUNNING && rec.state != CTR_CREATED)
+		r = err_say(err, -ESRCH, "container '%s' is not running", n->mode.target);
+	else
+		n->ns_path = str_format("/proc/%d/ns/net", (int)rec.init.pid);
+	record_done(&rec);
+	if (r >= 0 && !n->ns_path)
+		r = err_set(err, -ENOMEM, "network");
+	if (r < 0)
+		return r;
+	path = str_format("containers/%s", id);
+	n->etc_fd = path ? at_open(n->store_fd, path, O_RDONLY | O_DIRECTORY, 0) : -ENOMEM;
+	return n->etc_fd < 0 ? err_set(err, n->etc_fd, "container '%s'", n->mode.target) : 0;
+}
+
+int network_prepare(
+	struct network *n, int store_fd, const char *id, const char *name, struct err *err)
+{
+	snprintf(n->id, sizeof(n->id), "%s", id);
+	n->store_fd = fcntl(store_fd, F_DUPFD_CLOEXEC, 0);
+	if (n->store_fd < 0)
+		return err_set(err, -errno, "cannot hold the store");
+	if (n->mode.kind == NETMODE_NAMED)
+		return prepare_links(n, name, err);
+	if (n->mode.kind == NETMODE_CONTAINER)
+		return prepare_container(n, err);
+	if (n->mode.kind == NETMODE_NS) {
+		/* As it is: the links below /proc cannot be read by everybody who may follow them. */
+		if (n->mode.target[0] != '/')
+			return err_say(err, -EINVAL, "network namespace '%s': not an absolute path",
+				n->mode.target);
+		n->ns_path = strdup(n->mode.target);
+		if (!n->ns_path)
+			return err_set(err, -ENOMEM, "network");
+	}
+	return 0;
+}
+
+static void fill_etcfiles(struct network *n, struct etcfiles *e)
 {
 	static const enum etc_network kinds[] = { [NETMODE_NONE] = ETC_NET_NONE,
 		[NETMODE_HOST] = ETC_NET_HOST,
-		[NETMODE_SLIRP] = ETC_NET_SLIRP };
+		[NETMODE_SLIRP] = ETC_NET_SLIRP,
+		[NETMODE_NAMED] = ETC_NET_SLIRP,
+		[NETMODE_NS] = ETC_NET_NONE,
+		[NETMODE_CONTAINER] = ETC_NET_NONE };
 	bool slirp = n->mode.kind == NETMODE_SLIRP;
+	bool outside = slirp || (n->mode.kind == NETMODE_NAMED && !n->plan.internal);
 
+	_Static_assert(ARRAY_SIZE(kinds) == NETMODE_MAX_, "each network has one");
 	if (n->mode.kind == NETMODE_HOST)
 		snprintf(n->host_addr, sizeof(n->host_addr), "127.0.0.1");
 	else if (slirp && n->mode.slirp.allow_host_loopback)
 		snprintf(n->host_addr, sizeof(n->host_addr), "%s", n->plan.gateway_text);
-	else if (!slirp || etcfiles_host_addr(n->host_addr) < 0)
+	else if (!outside || etcfiles_host_addr(n->host_addr) < 0)
 		n->host_addr[0] = '\0';
-	ret->network = kinds[n->mode.kind];
-	ret->no_dns_server = slirp && n->mode.slirp.disable_dns;
-	ret->host_loopback_closed = slirp && !n->mode.slirp.allow_host_loopback;
-	ret->plan = slirp ? &n->plan : NULL;
-	ret->host_addr = n->host_addr[0] ? n->host_addr : NULL;
+	e->network = kinds[n->mode.kind];
+	e->no_dns_server = slirp && n->mode.slirp.disable_dns;
+	e->host_loopback_closed = slirp && !n->mode.slirp.allow_host_loopback;
+	e->plan = kinds[n->mode.kind] == ETC_NET_SLIRP ? &n->plan : NULL;
+	e->host_addr = n->host_addr[0] ? n->host_addr : NULL;
+}
+
+/* In a network of another container, its names and servers are meant, too. */
+static int copy_etc(int from, int to, struct err *err)
+{
+	static const char *const names[] = { "hosts", "resolv.conf" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		auto_free char *text = NULL;
+		size_t len;
+		int r = at_read_file(from, names[i], LIMIT_ETC_BYTES, &text, &len);
+
+		if (r >= 0)
+			r = at_replace_file(to, names[i], text, len, 0644, 0);
+		if (r < 0)
+			return err_set(err, r, "cannot copy '%s' of the other container", names[i]);
+	}
+	return 0;
+}
+
+int network_write_etc(struct network *n, int dirfd, struct etcfiles *e, struct err *err)
+{
+	int r;
+
+	fill_etcfiles(n, e);
+	r = etcfiles_write(dirfd, e, err);
+	return r < 0 || n->etc_fd < 0 ? r : copy_etc(n->etc_fd, dirfd, err);
 }
 
 /* ---- the API's socket ---- */
@@ -182,12 +320,32 @@ static int start_relay(
 		&opts, place->userns_fd, place->netns_fd, place->watch_fd, &n->relay_pid, err);
 }
 
+static int start_links(struct network *n, const struct network_place *place, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < n->mode.n_links; i++) {
+		const struct netlinkage l = { .network = n->mode.links[i].name,
+			.ifname = n->mode.links[i].ifname,
+			.names = n->link_names[i],
+			.id = n->id,
+			.plan = &n->link_plans[i],
+			.mac = n->link_macs[i],
+			.pid = place->pid,
+			.pidfd = place->watch_fd,
+			.netns_fd = place->netns_fd };
+
+		r = netlinkage_start(&l, n->store_fd, place->rundir_fd, err);
+	}
+	return r;
+}
+
 int network_start(struct network *n, const struct network_place *place, struct err *err)
 {
 	auto_fd api_fd = -1;
 	int r = 0;
 
-	if (n->mode.kind == NETMODE_HOST)
+	if (n->mode.kind == NETMODE_HOST || n->ns_path)
 		return 0;
 	if (n->ports.n > 0 && place->rundir_fd >= 0) {
 		api_fd = api_listen(n, place, err);
@@ -196,8 +354,32 @@ int network_start(struct network *n, const struct network_place *place, struct e
 	}
 	if (n->mode.kind == NETMODE_SLIRP)
 		r = start_slirp(n, place, api_fd, err);
+	else if (n->mode.kind == NETMODE_NAMED)
+		r = start_links(n, place, err);
 	if (r >= 0 && n->ports.n > 0 && n->mode.ports == NETMODE_PORTS_SPLICE)
 		r = start_relay(n, place, api_fd, err);
+	return r;
+}
+
+int network_attach(struct network *n, int store_fd, const char *name,
+	const struct network_place *place, struct err *err)
+{
+	const char *network = n->mode.links[0].name;
+	int r;
+
+	if (n->mode.kind != NETMODE_NAMED || n->mode.n_links != 1)
+		return err_say(err, -EINVAL, "one named network at a time");
+	r = netlinkage_exists(store_fd, network, place->id);
+	if (r != 0)
+		return r < 0 ? err_set(err, r, "cannot look into network '%s'", network)
+			     : err_say(err, -EEXIST, "it is in network '%s' already", network);
+	r = network_prepare(n, store_fd, place->id, name, err);
+	if (r >= 0)
+		r = start_links(n, place, err);
+	if (r < 0)
+		netlinkage_release(store_fd, network, place->id);
+	cleanup_fd(&n->store_fd);
+	n->store_fd = -1;
 	return r;
 }
 
@@ -223,6 +405,11 @@ void network_end(struct network *n)
 		(void)close(n->rundir_fd);
 	}
 	n->rundir_fd = -1;
+	for (size_t i = 0; n->store_fd >= 0 && i < n->mode.n_links; i++)
+		netlinkage_release(n->store_fd, n->mode.links[i].name, n->id);
+	cleanup_fd(&n->store_fd);
+	cleanup_fd(&n->etc_fd);
+	n->store_fd = n->etc_fd = -1;
 }
 
 void network_done(struct network *n)
@@ -230,5 +417,8 @@ void network_done(struct network *n)
 	netmode_done(&n->mode);
 	portmap_done(&n->ports);
 	free(n->forwards);
+	free(n->ns_path);
+	for (size_t i = 0; i < LIMIT_NETMODE_LINKS; i++)
+		free(n->link_names[i]);
 	network_init(n);
 }

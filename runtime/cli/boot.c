@@ -90,8 +90,7 @@ static int make_etcfiles(struct boot *b, struct err *err)
 		.add_hosts = &b->c.opts.add_host,
 		.dns = &b->c.opts.dns };
 
-	network_etcfiles(&b->network, &e);
-	return etcfiles_write(b->c.dir.fd, &e, err);
+	return network_write_etc(&b->network, b->c.dir.fd, &e, err);
 }
 
 /* ---- start ---- */
@@ -100,9 +99,17 @@ int boot_start(struct boot *b, struct ctr_start_opts *opts, struct err *err)
 {
 	int r;
 
-	r = make_etcfiles(b, err);
-	if (r < 0)
+	r = network_prepare(
+		&b->network, img_store_dirfd(b->store), b->c.dir.id, b->c.record.name, err);
+	if (r >= 0)
+		r = make_etcfiles(b, err);
+	if (r < 0) {
+		network_end(&b->network);
 		return r;
+	}
+	/* config.json knows that a namespace is joined; which one is known now. */
+	if (b->network.ns_path)
+		b->c.spec->ns[SPEC_NS_NET].path = b->network.ns_path;
 	opts->root_mount = fd_take(&b->root_mount);
 	opts->network = &b->network;
 	r = ctr_create(&b->c, opts, err);

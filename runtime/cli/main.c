@@ -18,6 +18,7 @@ static const struct cli_verb *const groups[] = {
 	cli_verbs_login,
 	cli_verbs_logs,
 	cli_verbs_mount,
+	cli_verbs_network,
 	cli_verbs_port,
 	cli_verbs_prune,
 	cli_verbs_ps,

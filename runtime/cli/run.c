@@ -57,8 +57,13 @@ static void fill_namespaces(const struct run *run, struct spec_make *m)
 
 	for (size_t i = 0; i < ARRAY_SIZE(always); i++)
 		m->ns[always[i]].mode = SPEC_MAKE_NEW;
-	if (run->b.network.mode.kind != NETMODE_HOST)
+	if (run->b.network.mode.kind == NETMODE_NS ||
+		run->b.network.mode.kind == NETMODE_CONTAINER) {
+		m->ns[SPEC_NS_NET].mode = SPEC_MAKE_JOIN;
+		m->ns[SPEC_NS_NET].path = "/proc/self/ns/net"; /* see boot_start() */
+	} else if (run->b.network.mode.kind != NETMODE_HOST) {
 		m->ns[SPEC_NS_NET].mode = SPEC_MAKE_NEW;
+	}
 }
 
 static int dump_config(struct run *run, const struct spec_make *m, struct err *err)

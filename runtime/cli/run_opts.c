@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "runtime/size.h"
 #include "runtime/spec_env.h"
+#include "runtime/netmode.h"
 #include "runtime/ulimit.h"
 
 #include <fcntl.h>
@@ -44,12 +45,15 @@ const struct args_opt run_opts_table[] = {
 	LIST("group-add", 0, group_add, "GROUP", "a supplementary group more"),
 	STRING("hostname", 'h', hostname, "NAME", "instead of the container's id"),
 	FLAG("interactive", 'i', interactive, "keep stdin open"),
+	STRING("ip", 0, ip, "ADDRESS", "IPv4 address in the network"),
 	LIST("label", 'l', label, "NAME=VALUE", "a label of the container"),
 	STRING("log-driver", 0, log_driver, "file|none|passthrough", "where its output goes"),
 	LIST("log-opt", 0, log_opt, "max-size=SIZE", "when a log is put aside; 0: never"),
+	STRING("mac-address", 0, mac_address, "MAC", "of the interface in the network"),
 	LIST("mount", 0, mount, "type=TYPE,src=SRC,dst=DST,…", "mount a directory or a tmpfs"),
 	STRING("name", 0, name, "NAME", "instead of the container's id"),
-	STRING("network", 0, network, "none|host|slirp[:…]", "default: slirp"),
+	LIST("network", 0, network, "none|host|slirp[:…]|NAME[:…]", "default: slirp"),
+	LIST("network-alias", 0, network_alias, "NAME", "a name more in the network"),
 	STRING("pidfile", 0, pidfile, "FILE", "write the process id of its first process there"),
 	U64("preserve-fds", 0, preserve_fds, "N", "pass N files on, from number 3"),
 	FLAG("privileged", 0, privileged, "all capabilities, nothing masked, no filter"),
@@ -279,7 +283,10 @@ static int plan_kept(const struct run_opts *o, struct ctropts *c, struct err *er
 	int r;
 
 	c->interactive = o->interactive;
-	r = copy_text(&c->network, o->network);
+	c->network = netmode_join(&o->network, o->ip, o->mac_address, &o->network_alias, err);
+	if (!c->network)
+		return -EINVAL;
+	r = 0;
 	if (r == 0)
 		r = copy_list(&c->publish, &o->publish);
 	if (r == 0)

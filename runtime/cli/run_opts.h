@@ -10,12 +10,12 @@
 /* As they are typed. */
 struct run_opts {
 	bool detach, rm, interactive, tty, read_only, privileged, rootfs, replace;
-	const char *name, *workdir, *user, *network, *hostname, *entrypoint, *stop_signal;
+	const char *name, *workdir, *user, *ip, *mac_address, *hostname, *entrypoint, *stop_signal;
 	const char *cidfile, *pidfile, *detach_keys, *log_driver, *stop_timeout;
 	uint64_t preserve_fds, timeout;
 	struct strv env, env_file, volume, mount, tmpfs, publish;
 	struct strv cap_add, cap_drop, security_opt, ulimit, sysctl;
-	struct strv add_host, dns, group_add, label, annotation, log_opt;
+	struct strv network, network_alias, add_host, dns, group_add, label, annotation, log_opt;
 };
 
 extern const struct args_opt run_opts_table[];

@@ -10,6 +10,7 @@
 # "host" is a user and network namespace of the test, in which it is root: what the tests do to
 # addresses, routes and /etc/resolv.conf stays in there.
 
+# shellcheck disable=SC2034	# used by the files that include this one
 SLIRP=$LAMINA_BUILD/lamina-slirp
 START=$LAMINA_BUILD/start_network
 PEER=$SRC/tests/helpers/netpeer.py

@@ -12,8 +12,14 @@ setup_file() {
 	"$LAMINA" --root "$FIX_STORE" pull -q "oci:$FILE_DIR/layout:demo" > /dev/null
 }
 
-# lamina on the host of the test
-lam() { host env LAMINA_ROOT="$FIX_STORE" "$LAMINA" "$@"; }
+# lamina on the host of the test, with a store of its own
+lam() {
+	[ -d store ] || cp -a "$FIX_STORE" store
+	host env LAMINA_ROOT="$PWD/store" "$LAMINA" "$@"
+}
+
+# inside NAME COMMAND…: in the network of a container
+inside() { in_ctr "container:$1" -- "${@:2}"; }
 
 # ctr NAME [OPTION…]: a container that lives as long as the test, with a web server that says its
 # name on port 80 and logs its clients
@@ -78,6 +84,176 @@ print(len({e["host_port"] for e in json.load(sys.stdin) if e["guest_port"] == 80
 	assert_fails 125 "no container 'nobody'" lam port nobody
 	ctr quiet
 	assert_fails 125 'has no ports' lam port quiet
+}
+
+# --- named networks ---------------------------------------------------------------------------
+
+# in_ctr NETWORK[,NAME] [OPTION…] -- COMMAND…: in a container that lives no longer
+in_ctr() {
+	local opts=(--network "$1")
+
+	shift
+	while [ "$1" != -- ]; do
+		opts+=("$1")
+		shift
+	done
+	shift
+	lam run --rm "${opts[@]}" "$FIX_IMAGE" "$@"
+}
+
+fetch() { printf 'wget -qO- http://%s/name' "$1"; }
+
+t_containers_of_a_network_find_each_other() {
+	start_host
+	assert_eq "$(lam network create --ipv6 front)" front
+	ctr web --network front --network-alias www -p 8080:80
+	assert_eq "$(in_ctr front -- sh -c "$(fetch web); $(fetch www)" | tr '\n' ' ')" 'web web '
+	assert_match "$(in_ctr front -- nslookup web)" 'Address: 10\.89\.0\.[0-9]+'
+	assert_match "$(in_ctr front -- nslookup web)" 'Address: fd[0-9a-f:]+'
+	assert_match "$(in_ctr front -- nslookup 10.89.0.4)" 'name = web'
+	# Out of the network, and into it from the host
+	serve world 192.0.2.2 7000
+	assert_eq "$(in_ctr front -- sh -c 'echo peer | nc -w 10 192.0.2.2 7000')" 192.0.2.1
+	assert_eq "$(get world 192.0.2.1:8080)" web
+	assert_match "$(cat web.log)" '192\.0\.2\.2\]?:[0-9]+: response:200'
+	assert_eq "$(lam unshare --network front python3 -c 'import urllib.request
+print(urllib.request.urlopen("http://web/name", timeout=10).read().decode().strip())')" web
+}
+
+t_networks_are_isolated_from_each_other() {
+	start_host
+	lam network create one > /dev/null
+	lam network create two > /dev/null
+	ctr web --network one
+	assert_match "$(in_ctr one -- sh -c "$(fetch 10.89.0.4)")" web
+	assert_fails any '' in_ctr two -- sh -c "$(fetch web)"
+	assert_fails any '' in_ctr two -- nc -w 2 10.89.0.4 80
+	# One of both sees both.
+	assert_eq "$(in_ctr one --network two -- sh -c 'ls /sys/class/net' | tr '\n' ' ')" 'eth0 eth1 lo '
+	assert_eq "$(in_ctr two --network one -- sh -c "$(fetch 10.89.0.4)")" web
+}
+
+t_internal_networks_lead_nowhere_but_have_names() {
+	start_host
+	lam network create --internal inner > /dev/null
+	serve world 192.0.2.2 7000
+	ctr web --network inner -p 8080:80
+	assert_eq "$(in_ctr inner -- sh -c "$(fetch web)")" web
+	assert_fails any '' in_ctr inner -- nc -w 2 192.0.2.2 7000
+	assert_eq "$(get world 192.0.2.1:8080)" web
+}
+
+t_addresses_are_given_once_and_again() {
+	start_host
+	lam network create --subnet 10.90.0.0/24 --gateway 10.90.0.254 n > /dev/null
+	ctr a --network n:ip=10.90.0.77,mac=02:00:00:00:00:77
+	assert_match "$(inside a ip addr show eth0)" 'inet 10\.90\.0\.77/24'
+	assert_match "$(inside a ip addr show eth0)" '02:00:00:00:00:77'
+	assert_match "$(inside a ip route)" 'default via 10\.90\.0\.254'
+	assert_fails 125 '10.90.0.77 of network .n. is in use' in_ctr n --ip 10.90.0.77 -- true
+	assert_fails 125 'has no address 10.90.1.1' in_ctr n --ip 10.90.1.1 -- true
+	assert_fails 125 'has no address 10.90.0.254' in_ctr n --ip 10.90.0.254 -- true
+	assert_match "$(in_ctr n -- ip addr show eth0)" 'inet 10\.90\.0\.4/24'
+	assert_match "$(in_ctr n -- ip addr show eth0)" 'inet 10\.90\.0\.4/24'
+	assert_match "$(in_ctr n --ip 10.90.0.9 --mac-address 02:00:00:00:00:09 -- ip addr show eth0)" '02:00:00:00:00:09'
+	assert_fails 125 "used by 1 containers" lam network rm n
+	lam rm -f a > /dev/null
+	wait_for 'lam network rm n > /dev/null 2>&1'
+}
+
+t_networks_of_a_running_container() {
+	start_host
+	lam network create front > /dev/null
+	lam network create back > /dev/null
+	ctr web --network front
+	lam network connect --alias db back web
+	assert_eq "$(in_ctr back -- sh -c "$(fetch db)")" web
+	assert_match "$(inside web ip route)" 'default via 10\.89\.0\.1'
+	assert_fails 125 'already' lam network connect back web
+	lam network disconnect back web
+	assert_fails any '' in_ctr back -- sh -c "$(fetch db)"
+	assert_eq "$(in_ctr front -- sh -c "$(fetch web)")" web
+	assert_fails 125 "no network 'nowhere'" lam network connect nowhere web
+	assert_eq "$(lam network prune)" back
+}
+
+t_a_network_survives_its_processes() {
+	local keeper
+
+	start_host
+	lam network create n > /dev/null
+	ctr a --network n
+	# Its slirp process is started again.
+	keeper=$(pgrep -u "$(id -u)" -n -x lamina-net)
+	kill -9 "$(pgrep -P "$keeper" -x lamina-slirp)"
+	wait_for "pgrep -P $keeper -x lamina-slirp > /dev/null"
+	serve world 192.0.2.2 7000
+	wait_for "[ \"\$(inside a sh -c 'echo peer | nc -w 2 192.0.2.2 7000')\" = 192.0.2.1 ]"
+	# The keeper: the containers that it had are alone, the next ones have a network.
+	kill -9 "$keeper"
+	ctr b --network n
+	assert_eq "$(in_ctr n -- sh -c "$(fetch b)")" b
+	keeper=$(pgrep -u "$(id -u)" -n -x lamina-net)
+	lam rm -f a b > /dev/null
+	wait_for "is_gone $keeper"
+}
+
+t_wrong_networks_are_told() {
+	start_host
+	assert_fails 125 "is no name of a network" lam network create ../x
+	assert_fails 125 "is a word of --network" lam network create host
+	assert_fails 125 "prefix length" lam network create --subnet 10.0.0.0/30 n
+	assert_fails 125 "is not in the network" lam network create --subnet 10.0.0.0/24 --gateway 10.1.0.1 n
+	assert_fails 125 "not between" lam network create --mtu 10 n
+	lam network create n > /dev/null
+	assert_fails 125 "network 'n' already" lam network create n
+	assert_fails 125 "overlaps network 'n'" lam network create --subnet 10.89.0.0/16 m
+	assert_fails 125 "no network 'nowhere'" in_ctr nowhere -- true
+	assert_fails 125 "no network 'nowhere'" lam network inspect nowhere
+	assert_eq "$(lam network inspect n | python3 -c 'import json, sys
+print(json.load(sys.stdin)[0]["subnet"])')" 10.89.0.0/24
+	assert_eq "$(lam network ls -q)" n
+}
+
+# --- other people's namespaces ----------------------------------------------------------------
+
+# pid_of NAME: of a container's first process
+pid_of() {
+	lam ps --json | python3 -c 'import json, sys
+print([c["pid"] for c in json.load(sys.stdin) if c["name"] == sys.argv[1]][0])' "$1"
+}
+
+# A wire between two containers, made by hand
+t_do_it_yourself() {
+	local a b
+
+	start_host
+	ctr web --network none
+	ctr db --network none
+	a=$(pid_of web) b=$(pid_of db)
+	lam unshare unshare --net sh -c "
+		ip link add name eth7 netns $a type veth peer name eth7 netns $b
+		nsenter -t $a -n sh -c 'ip addr add 10.77.0.1/24 dev eth7; ip link set eth7 up'
+		nsenter -t $b -n sh -c 'ip addr add 10.77.0.2/24 dev eth7; ip link set eth7 up'"
+	assert_eq "$(inside db sh -c "$(fetch 10.77.0.1)")" web
+}
+
+t_the_network_of_another_container() {
+	start_host
+	ctr web
+	assert_eq "$(in_ctr container:web -- sh -c "$(fetch 127.0.0.1)")" web
+	assert_eq "$(in_ctr container:web -- cat /etc/resolv.conf)" "$(inside web cat /etc/resolv.conf)"
+	assert_fails 125 "no container 'nobody'" in_ctr container:nobody -- true
+	assert_fails 125 'in a network of others' in_ctr container:web -p 8080:80 -- true
+}
+
+t_a_namespace_at_a_path() {
+	start_host
+	# shellcheck disable=SC2016
+	lam unshare unshare --net sh -c 'ip link set lo up; echo $$ > theirs; exec sleep infinity' &
+	wait_for '[ -s theirs ]'
+	assert_match "$(in_ctr "ns:/proc/$(cat theirs)/ns/net" -- ip link show)" 'lo: .*UP'
+	assert_fails 125 'No such file' in_ctr ns:/nowhere -- true
 }
 
 run_tests

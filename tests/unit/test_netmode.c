@@ -41,11 +41,46 @@ TEST(networks_and_their_options)
 
 TEST(what_is_not_known_is_refused)
 {
-	static const char *const bad[] = { "", "nat", "none:mtu=1", "slirp:", "slirp:mtu",
-		"slirp:mtu=x", "slirp:mtu=70000", "slirp:enable_ipv6=yes", "slirp:what=1",
+	static const char *const bad[] = { "", "-nat", "a+", "a+a", "a:ip", "a:x=1", "a:alias=b c",
+		"slirp+a", "ns:", "container:", "none:mtu=1", "slirp:", "slirp:mtu", "slirp:mtu=x",
+		"slirp:mtu=70000", "slirp:enable_ipv6=yes", "slirp:what=1",
 		"slirp:port_handler=magic", "host:" };
 	struct netmode m;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		CHECK_INT(netmode_parse(bad[i], &m, NULL), ==, -EINVAL);
+}
+
+TEST(named_networks)
+{
+	struct netmode m;
+
+	CHECK_INT(netmode_parse("front:ip=10.89.0.9,mac=02:00:00:00:00:01,alias=www,alias=web+back",
+			  &m, NULL),
+		==, 0);
+	CHECK_INT(m.kind, ==, NETMODE_NAMED);
+	CHECK_INT(m.n_links, ==, 2);
+	CHECK_STR(m.links[0].name, "front");
+	CHECK_STR(m.links[0].ip, "10.89.0.9");
+	CHECK_STR(m.links[0].mac, "02:00:00:00:00:01");
+	CHECK_INT(m.links[0].n_aliases, ==, 2);
+	CHECK_STR(m.links[0].aliases[1], "web");
+	CHECK_STR(m.links[1].name, "back");
+	CHECK(!m.links[1].ip);
+	netmode_done(&m);
+	CHECK_INT(netmode_parse("ns:/run/netns/a:b", &m, NULL), ==, 0);
+	CHECK_STR(m.target, "/run/netns/a:b");
+	netmode_done(&m);
+}
+
+TEST(options_become_one_text)
+{
+	char *front[] = { "front:ip=1.2.3.4", "back", NULL }, *www[] = { "www", NULL };
+	const struct strv networks = { front, 2 }, aliases = { www, 1 }, none = { 0 };
+	auto_free char *both = netmode_join(&networks, NULL, "02:00:00:00:00:01", &aliases, NULL);
+	auto_free char *plain = netmode_join(&none, NULL, NULL, &none, NULL);
+
+	CHECK_STR(both, "front:ip=1.2.3.4,mac=02:00:00:00:00:01,alias=www+back");
+	CHECK_STR(plain, "slirp");
+	CHECK(!netmode_join(&none, "1.2.3.4", NULL, &none, NULL));
 }

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Verbs: network create, ls, inspect, rm, prune, connect, disconnect. */
+#include "base/cleanup.h"
+#include "image/store.h"
+#include "runtime/cli/cli.h"
+#include "runtime/netlinkage.h"
+#include "runtime/netstore.h"
+#include "runtime/network.h"
+#include "runtime/record.h"
+#include "runtime/userns.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <sys/random.h>
+#include <time.h>
+
+/* The store and the lock of its networks, for one verb. */
+struct networks {
+	struct img_store *store;
+	struct netstore net;
+};
+
+static int networks_open(const struct cli *cli, struct networks *ret, struct err *err)
+{
+	int r;
+
+	*ret = (struct networks){ .net = NETSTORE_INIT };
+	r = img_store_open(&ret->store, cli->root, err);
+	return r < 0 ? r : netstore_open(&ret->net, img_store_dirfd(ret->store), err);
+}
+
+static void networks_close(struct networks *n)
+{
+	netstore_close(&n->net);
+	img_store_close(n->store);
+}
+
+/* ---- create ---- */
+
+struct create_opts {
+	const char *subnet, *gateway;
+	bool ipv6, internal;
+	uint64_t mtu;
+	struct strv dns, label, opt;
+};
+
+static const struct args_opt create_table[] = {
+	{ "dns", 0, ARGS_LIST, offsetof(struct create_opts, dns), "ADDRESS",
+		"forward to this server instead of the host's" },
+	{ "gateway", 0, ARGS_STRING, offsetof(struct create_opts, gateway), "ADDRESS",
+		"instead of the first one" },
+	{ "internal", 0, ARGS_FLAG, offsetof(struct create_opts, internal), NULL,
+		"no way out of the network" },
+	{ "ipv6", 0, ARGS_FLAG, offsetof(struct create_opts, ipv6), NULL, "IPv6 besides IPv4" },
+	{ "label", 0, ARGS_LIST, offsetof(struct create_opts, label), "KEY=VALUE",
+		"kept with the network" },
+	{ "mtu", 0, ARGS_U64, offsetof(struct create_opts, mtu), "BYTES", "default: 1500" },
+	{ "opt", 'o', ARGS_LIST, offsetof(struct create_opts, opt), "isolate=true|mtu=BYTES",
+		"as podman spells them; networks are always isolated" },
+	{ "subnet", 0, ARGS_STRING, offsetof(struct create_opts, subnet), "CIDR",
+		"default: one that is free" },
+	{ 0 },
+};
+
+static int read_opts(struct create_opts *o, struct err *err)
+{
+	for (size_t i = 0; i < o->opt.n; i++) {
+		const char *opt = o->opt.v[i];
+
+		if (str_eq(opt, "isolate") || str_eq(opt, "isolate=true"))
+			continue;
+		if (str_starts(opt, "mtu=") && str_to_u64(opt + 4, NET_MTU_MAX, &o->mtu) == 0)
+			continue;
+		if (str_starts(opt, "isolate="))
+			return err_say(err, -EOPNOTSUPP, "networks are always isolated");
+		return err_say(err, -EINVAL, "unknown option '%s'", opt);
+	}
+	return 0;
+}
+
+static int read_all(const struct netstore *s, struct net_def **ret, size_t *ret_n, struct err *err)
+{
+	auto_strv names = { 0 };
+	struct net_def *v;
+	size_t n = 0;
+	int r;
+
+	r = netstore_list(s, &names, err);
+	if (r < 0)
+		return r;
+	v = calloc(names.n + 1, sizeof(*v));
+	if (!v)
+		return err_set(err, -ENOMEM, "networks");
+	for (size_t i = 0; r >= 0 && i < names.n; i++) {
+		r = netstore_read(s, names.v[i], &v[n], err);
+		n += r >= 0;
+	}
+	*ret = v;
+	*ret_n = n;
+	return r;
+}
+
+static void free_all(struct net_def *v, size_t n)
+{
+	while (n > 0)
+		netdef_done(&v[--n]);
+	free(v);
+}
+
+/* A network of unique local addresses, RFC 4193 */
+static int choose_prefix6(char *ret, struct err *err)
+{
+	struct in6_addr a = { 0 };
+
+	if (getrandom(&a, 8, 0) != 8)
+		return err_set(err, -errno, "cannot choose an IPv6 network");
+	a.s6_addr[0] = 0xfd;
+	inet_ntop(AF_INET6, &a, ret, INET6_ADDRSTRLEN);
+	return 0;
+}
+
+static int choose_gateway(struct net_def *d, const char *gateway, struct err *err)
+{
+	char addr[sizeof(d->cidr)];
+	struct in_addr a;
+
+	if (gateway && strlen(gateway) >= sizeof(d->gateway))
+		return err_say(err, -EINVAL, "gateway '%.64s' is not an IPv4 address", gateway);
+	if (gateway) {
+		snprintf(d->gateway, sizeof(d->gateway), "%s", gateway);
+		return 0;
+	}
+	snprintf(addr, sizeof(addr), "%s", d->cidr);
+	addr[strcspn(addr, "/")] = '\0';
+	if (inet_pton(AF_INET, addr, &a) != 1)
+		return err_say(
+			err, -EINVAL, "'%s' is not an IPv4 network like 10.89.0.0/24", d->cidr);
+	a.s_addr = htonl(ntohl(a.s_addr) + 1);
+	inet_ntop(AF_INET, &a, d->gateway, sizeof(d->gateway));
+	return 0;
+}
+
+static int fill_def(struct net_def *d, const struct create_opts *o, const struct net_def *others,
+	size_t n, struct err *err)
+{
+	struct net_plan plan;
+	int r = 0;
+
+	d->internal = o->internal;
+	d->mtu = (unsigned)(o->mtu ? o->mtu : NET_MTU_DEFAULT);
+	d->created_s = time(NULL);
+	for (size_t i = 0; r >= 0 && i < o->dns.n; i++)
+		r = strv_add(&d->dns, o->dns.v[i]);
+	for (size_t i = 0; r >= 0 && i < o->label.n; i++)
+		r = strlen(o->label.v[i]) > LIMIT_NET_WORD || i >= LIMIT_NET_LABELS
+			    ? -E2BIG
+			    : strv_add(&d->labels, o->label.v[i]);
+	if (r < 0)
+		return err_set(err, r, "labels");
+	if (o->subnet && strlen(o->subnet) >= sizeof(d->cidr))
+		return err_say(err, -EINVAL, "'%.64s' is not an IPv4 network", o->subnet);
+	if (o->subnet)
+		snprintf(d->cidr, sizeof(d->cidr), "%s", o->subnet);
+	else
+		r = netdef_choose_subnet(others, n, d->cidr, err);
+	if (r >= 0)
+		r = choose_gateway(d, o->gateway, err);
+	if (r >= 0 && o->ipv6)
+		r = choose_prefix6(d->prefix6, err);
+	return r < 0 ? r : netdef_plan(d, &plan, err);
+}
+
+static int check_others(
+	const struct net_def *d, const struct net_def *others, size_t n, struct err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (str_eq(d->name, others[i].name))
+			return err_say(err, -EEXIST, "there is a network '%s' already", d->name);
+		if (netdef_overlaps(d, &others[i]))
+			return err_say(err, -EEXIST, "%s overlaps network '%s' (%s)", d->cidr,
+				others[i].name, others[i].cidr);
+	}
+	return 0;
+}
+
+static int create(
+	const struct networks *n, const struct create_opts *o, const char *name, struct err *err)
+{
+	struct net_def *others = NULL;
+	auto_netdef d = { 0 };
+	size_t n_others = 0;
+	int r;
+
+	r = netdef_check_name(name, err);
+	if (r < 0)
+		return r;
+	snprintf(d.name, sizeof(d.name), "%s", name);
+	if (netmode_is_word(name))
+		return err_say(err, -EINVAL, "'%s' is a word of --network", name);
+	r = read_all(&n->net, &others, &n_others, err);
+	if (r >= 0)
+		r = fill_def(&d, o, others, n_others, err);
+	if (r >= 0)
+		r = check_others(&d, others, n_others, err);
+	free_all(others, n_others);
+	return r < 0 ? r : netstore_write(&n->net, &d, err);
+}
+
+static int run_create(struct cli *cli, void *data, int argc, char **argv)
+{
+	struct create_opts *o = data;
+	struct networks n;
+	struct err err = ERR_INIT;
+	int r;
+
+	(void)argc;
+	r = read_opts(o, &err);
+	if (r < 0)
+		return cli_fail(&err);
+	r = networks_open(cli, &n, &err);
+	if (r >= 0)
+		r = create(&n, o, argv[0], &err);
+	networks_close(&n);
+	if (r < 0) {
+		err_wrap(&err, r, "cannot create network '%s'", argv[0]);
+		return cli_fail(&err);
+	}
+	return puts(argv[0]) < 0;
+}
+
+/* ---- ls, inspect ---- */
+
+struct ls_opts {
+	bool quiet, json;
+};
+
+static const struct args_opt ls_table[] = {
+	{ "json", 0, ARGS_FLAG, offsetof(struct ls_opts, json), NULL, "print JSON" },
+	{ "quiet", 'q', ARGS_FLAG, offsetof(struct ls_opts, quiet), NULL, "print names alone" },
+	{ 0 },
+};
+
+static size_t n_alive(const struct net_def *d)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n_leases; i++)
+		n += netstore_is_alive(&d->leases[i].holder);
+	return n;
+}
+
+/* What is written down, without leases whose holders are gone. */
+static int print_json(struct net_def *v, size_t n, struct err *err)
+{
+	auto_json *list = json_array();
+	auto_free char *text = NULL;
+
+	for (size_t i = 0; list && i < n; i++) {
+		auto_buf b = { 0 };
+
+		for (size_t k = v[i].n_leases; k > 0; k--)
+			if (!netstore_is_alive(&v[i].leases[k - 1].holder))
+				ipam_release(&v[i], v[i].leases[k - 1].id);
+		if (netdef_dump(&v[i], &b) < 0 ||
+			json_array_append_new(list, json_loadb(b.data, b.len, 0, NULL)) < 0)
+			return err_set(err, -ENOMEM, "networks");
+	}
+	text = list ? json_dumps(list, JSON_INDENT(2)) : NULL;
+	return text && puts(text) >= 0 ? 0 : err_set(err, -EIO, "cannot print the networks");
+}
+
+static int run_ls(struct cli *cli, void *data, int argc, char **argv)
+{
+	const struct ls_opts *o = data;
+	struct net_def *v = NULL;
+	struct networks n;
+	struct err err = ERR_INIT;
+	size_t count = 0;
+	int r;
+
+	(void)argc;
+	(void)argv;
+	r = networks_open(cli, &n, &err);
+	if (r >= 0)
+		r = read_all(&n.net, &v, &count, &err);
+	networks_close(&n);
+	if (r >= 0 && o->json)
+		r = print_json(v, count, &err);
+	else if (r >= 0 && !o->quiet)
+		printf("%-20s  %-18s  %-24s  %s\n", "NAME", "SUBNET", "IPV6", "CONTAINERS");
+	for (size_t i = 0; r >= 0 && !o->json && i < count; i++)
+		if (o->quiet)
+			printf("%s\n", v[i].name);
+		else
+			printf("%-20s  %-18s  %-24s  %zu\n", v[i].name, v[i].cidr,
+				v[i].prefix6[0] ? v[i].prefix6 : "-", n_alive(&v[i]));
+	free_all(v, count);
+	return r < 0 ? cli_fail(&err) : 0;
+}
+
+static int run_inspect(struct cli *cli, void *data, int argc, char **argv)
+{
+	struct net_def *v = calloc((size_t)argc, sizeof(*v));
+	struct networks n;
+	struct err err = ERR_INIT;
+	size_t count = 0;
+	int r;
+
+	(void)data;
+	r = networks_open(cli, &n, &err);
+	if (r >= 0 && !v)
+		r = err_set(&err, -ENOMEM, "networks");
+	while (r >= 0 && count < (size_t)argc) {
+		r = netstore_read(&n.net, argv[count], &v[count], &err);
+		count += r >= 0;
+	}
+	networks_close(&n);
+	if (r >= 0)
+		r = print_json(v, count, &err);
+	free_all(v, count);
+	return r < 0 ? cli_fail(&err) : 0;
+}
+
+/* ---- rm, prune ---- */
+
+static int remove_unused(const struct networks *n, const char *name, struct err *err)
+{
+	auto_netdef d = { 0 };
+	int r = netstore_read(&n->net, name, &d, err);
+
+	if (r < 0)
+		return r;
+	if (n_alive(&d) > 0)
+		return err_say(
+			err, -EBUSY, "network '%s' is used by %zu containers", name, n_alive(&d));
+	return netstore_remove(&n->net, name, err);
+}
+
+static int run_rm(struct cli *cli, void *data, int argc, char **argv)
+{
+	struct networks n;
+	struct err err = ERR_INIT;
+	int r, code = 0;
+
+	(void)data;
+	r = networks_open(cli, &n, &err);
+	if (r < 0)
+		code = cli_fail(&err);
+	for (int i = 0; r >= 0 && i < argc; i++) {
+		if (remove_unused(&n, argv[i], &err) < 0)
+			code = cli_fail(&err);
+		else
+			printf("%s\n", argv[i]);
+	}
+	networks_close(&n);
+	return code;
+}
+
+static int run_prune(struct cli *cli, void *data, int argc, char **argv)
+{
+	auto_strv names = { 0 };
+	struct networks n;
+	struct err err = ERR_INIT;
+	int r;
+
+	(void)data;
+	(void)argc;
+	(void)argv;
+	r = networks_open(cli, &n, &err);
+	if (r >= 0)
+		r = netstore_list(&n.net, &names, &err);
+	for (size_t i = 0; r >= 0 && i < names.n; i++)
+		if (remove_unused(&n, names.v[i], NULL) >= 0)
+			printf("%s\n", names.v[i]);
+	networks_close(&n);
+	return r < 0 ? cli_fail(&err) : 0;
+}
+
+/* ---- connect, disconnect ---- */
+
+struct connect_opts {
+	const char *ip, *mac;
+	struct strv alias;
+};
+
+static const struct args_opt connect_table[] = {
+	{ "alias", 0, ARGS_LIST, offsetof(struct connect_opts, alias), "NAME",
+		"a name more in the network" },
+	{ "ip", 0, ARGS_STRING, offsetof(struct connect_opts, ip), "ADDRESS", "IPv4 address" },
+	{ "mac-address", 0, ARGS_STRING, offsetof(struct connect_opts, mac), "MAC",
+		"of the interface" },
+	{ 0 },
+};
+
+/* A running container, seen from the namespace that all share. */
+struct running {
+	struct userns ns;
+	struct img_store *store;
+	struct record rec;
+	int pidfd;
+};
+
+static int running_open(struct running *c, const struct cli *cli, const char *ref, struct err *err)
+{
+	char id[CTR_ID_LEN + 1];
+	int r;
+
+	*c = (struct running){ .ns = USERNS_INIT, .pidfd = -1 };
+	r = userns_enter(&c->ns, err);
+	if (r >= 0)
+		r = img_store_open(&c->store, cli->root, err);
+	if (r >= 0)
+		r = record_find(img_store_dirfd(c->store), ref, id, err);
+	if (r >= 0)
+		r = record_read(img_store_dirfd(c->store), id, &c->rec, err);
+	if (r < 0)
+		return r;
+	c->pidfd = proc_open(&c->rec.init);
+	return c->pidfd < 0 ? err_say(err, -ESRCH, "container '%s' is not running", ref) : 0;
+}
+
+static void running_close(struct running *c)
+{
+	cleanup_fd(&c->pidfd);
+	record_done(&c->rec);
+	img_store_close(c->store);
+	userns_leave(&c->ns);
+}
+
+/* The links of a text like that of --network, of one network, after the others of the container. */
+static int connect_one(struct running *c, const char *text, struct err *err)
+{
+	struct network n;
+	const struct strv no_ports = { 0 };
+	auto_free char *path = str_format("/proc/%d/ns/net", (int)c->rec.init.pid);
+	auto_fd netns_fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	struct network_place place = { .netns_fd = netns_fd,
+		.userns_fd = -1,
+		.pid = c->rec.init.pid,
+		.watch_fd = c->pidfd,
+		.rundir_fd = c->ns.rundir_fd,
+		.id = c->rec.id };
+	int r;
+
+	network_init(&n);
+	r = netns_fd < 0 ? err_set(err, -errno, "cannot open the container's network") : 0;
+	if (r >= 0)
+		r = network_parse(&n, text, &no_ports, err);
+	if (r >= 0)
+		r = network_attach(&n, img_store_dirfd(c->store), c->rec.name, &place, err);
+	network_done(&n);
+	return r;
+}
+
+static int run_connect(struct cli *cli, void *data, int argc, char **argv)
+{
+	const struct connect_opts *o = data;
+	const struct strv name = { argv, 1 };
+	struct running c;
+	struct err err = ERR_INIT;
+	auto_free char *text = netmode_join(&name, o->ip, o->mac, &o->alias, &err);
+	int r = -EINVAL;
+
+	(void)argc;
+	if (!text || netdef_check_name(argv[0], &err) < 0)
+		return cli_fail(&err);
+	r = running_open(&c, cli, argv[1], &err);
+	if (r >= 0)
+		r = connect_one(&c, text, &err);
+	running_close(&c);
+	if (r < 0)
+		err_wrap(&err, r, "cannot connect '%s'", argv[1]);
+	return r < 0 ? cli_fail(&err) : 0;
+}
+
+static int run_disconnect(struct cli *cli, void *data, int argc, char **argv)
+{
+	struct running c;
+	struct err err = ERR_INIT;
+	int r;
+
+	(void)data;
+	(void)argc;
+	if (netdef_check_name(argv[0], &err) < 0)
+		return cli_fail(&err);
+	r = running_open(&c, cli, argv[1], &err);
+	if (r >= 0)
+		r = netlinkage_stop(
+			img_store_dirfd(c.store), c.ns.rundir_fd, argv[0], c.rec.id, &err);
+	running_close(&c);
+	if (r < 0)
+		err_wrap(&err, r, "cannot disconnect '%s'", argv[1]);
+	return r < 0 ? cli_fail(&err) : 0;
+}
+
+const struct cli_verb cli_verbs_network[] = {
+	{ "network connect", "[OPTION]… NETWORK CONTAINER",
+		"give a running container one more network", connect_table,
+		sizeof(struct connect_opts), 2, 2, false, run_connect },
+	{ "network create", "[OPTION]… NAME", "make a network of containers", create_table,
+		sizeof(struct create_opts), 1, 1, false, run_create },
+	{ "network disconnect", "NETWORK CONTAINER", "take a network from a running container",
+		NULL, 0, 2, 2, false, run_disconnect },
+	{ "network inspect", "NAME…", "print networks and their containers as JSON", NULL, 0, 1, -1,
+		false, run_inspect },
+	{ "network ls", "[OPTION]…", "list networks", ls_table, sizeof(struct ls_opts), 0, 0, false,
+		run_ls },
+	{ "network prune", "", "remove networks that no container uses", NULL, 0, 0, 0, false,
+		run_prune },
+	{ "network rm", "NAME…", "remove networks", NULL, 0, 1, -1, false, run_rm },
+	{ 0 },
+};
