@@ -55,6 +55,9 @@ int regconf_name(const json_t *conf, const char *name, struct ref *ref, struct e
 int regconf_find(const json_t *conf, const struct ref *ref, bool no_mirrors,
 	struct regconf_places *ret, struct err *err);
 
+/** regconf_is_insecure() - is the registry @host, or HOST/NAMESPACE…, said to be so? */
+bool regconf_is_insecure(const json_t *conf, const char *host);
+
 static inline void cleanup_regconf_places(struct regconf_places *p)
 {
 	regconf_places_done(p);

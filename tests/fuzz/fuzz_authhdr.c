@@ -19,8 +19,9 @@ static void check_printable(const char *s, size_t room)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	auto_free char *text = strndup((const char *)data, len);
+	auto_free char *escaped = NULL;
 	struct challenge c = { 0 };
-	struct url u;
+	struct url u, home;
 
 	if (!text)
 		return 0;
@@ -34,7 +35,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		check_printable(u.host, sizeof(u.host));
 		assert(u.host[0] && u.port > 0 && u.port <= 65535);
 		assert(url_same_origin(&u, &u) && url_may_follow(&u, &u, true));
+		/* A realm elsewhere sees credentials over a private line alone. */
+		if (url_parse("https://registry.example.org", &home) == 0 &&
+			url_may_hold_credentials(&home, &u))
+			assert(url_is_private_line(&u) && str_ends(u.host, "example.org"));
 	}
+	escaped = url_escape(text);
+	assert(escaped && !strpbrk(escaped, "&?#=/ \r\n"));
 	(void)retry_range_matches(text, 10, 20);
 	assert(retry_delay_ms(1, 7, text, 0) <= RETRY_AFTER_CAP);
 	return 0;

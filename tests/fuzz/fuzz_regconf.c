@@ -32,7 +32,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (regconf_merge(conf, (const char *)data, len, &err) < 0)
 		return 0;
 	(void)regconf_merge(conf, (const char *)data, len, &err);
+	(void)regconf_is_insecure(conf, "a.io");
 	look_up(conf, "a");
+	look_up(conf, "b/c:1");
 	look_up(conf, "a.io/b/c:1");
 	look_up(conf, "x.y.a.io/b@sha256:"
 		      "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
