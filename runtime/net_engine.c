@@ -34,6 +34,12 @@ enum { LISTEN_BACKLOG = 1024 };
 enum { LISTENERS_REST_MS = 100 };
 /* libslirp's answer when nothing of its own waits for time to pass */
 enum { SLIRP_IDLE_MS = 1000 };
+/*
+ * With long segments libslirp's buffers of 128 KiB are a multiple of one, if this is what it
+ * believes to receive at most.  Else it makes each a little longer when a connection opens, which
+ * copies them: a quarter of the cost of a connection, and all their pages come to be.
+ */
+enum { MRU_LONG4 = 32768 + 40, MRU_LONG6 = 32768 + 60 };
 /* Datagrams in fragments whose instance is remembered */
 enum { FRAGMENT_SLOTS = 64 };
 /* The longest frame that teaches the container's addresses and is kept for instances to come */
@@ -226,10 +232,20 @@ static void input_muted(struct shard *sh, const uint8_t *frame, size_t len)
 	e->muted = false;
 }
 
+/* With IPv6, every other instance is for it; instance 0 takes both. */
+static bool is_for_ip6(const struct net_engine *e, size_t i)
+{
+	return e->opts.plan->ipv6 && i % 2;
+}
+
 static int shard_open(struct net_engine *e, struct shard *sh)
 {
+	SlirpConfig config = e->config;
+
+	if (e->opts.mtu > MRU_LONG6)
+		config.if_mru = is_for_ip6(e, (size_t)(sh - e->shards)) ? MRU_LONG6 : MRU_LONG4;
 	sh->engine = e;
-	sh->slirp = slirp_new(&e->config, &callbacks, sh);
+	sh->slirp = slirp_new(&config, &callbacks, sh);
 	if (!sh->slirp)
 		return -EINVAL;
 	sh->dirty = true;
@@ -303,7 +319,8 @@ static size_t shard_of_ports(
 		return 0;
 	/* One UDP socket of libslirp's speaks to all peers, as one of the container's does. */
 	h = ((uint32_t)port << 16 | (tcp ? peer : 0)) * 2654435761U;
-	return (h >> 16) % NET_ENGINE_SHARDS;
+	h = (h >> 16) % NET_ENGINE_SHARDS;
+	return e->opts.plan->ipv6 ? (h & ~1U) | (p->version == 6) : h;
 }
 
 static size_t shard_of(struct net_engine *e, const uint8_t *frame, const struct net_pkt *p)
