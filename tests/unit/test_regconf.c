@@ -129,8 +129,8 @@ TEST(malformed_files_are_refused)
 		"[[registry]]", "[[registry]]\nprefix = 1", "[aliases]\nx = 1",
 		"[[registry]]\nprefix = '*x.io'", "[[registry]]\nprefix = 'x'\nblocked = 'yes'",
 		"[[registry]]\nprefix = 'x'\n[[registry.mirror]]\ninsecure = true",
-		"[[registry]]\nprefix = 'x'\n[[registry.mirror]]\nlocation = 'y'\n"
-		"pull-from-mirror = 'never'",
+		("[[registry]]\nprefix = 'x'\n[[registry.mirror]]\nlocation = 'y'\n"
+		 "pull-from-mirror = 'never'"),
 		"unqualified-search-registries = 'x'", "unqualified-search-registries = [1]",
 		"[[registry]]\nprefix = 'x'\nmirror = 1" };
 
