@@ -303,6 +303,77 @@ int ovl_make(struct ovl_fs *fs, uint64_t dir, const char *name, const struct ovl
 	return r;
 }
 
+/* ---- files without a name ---- */
+
+/* In work/orphans from the start: that name is never counted, and goes with the struct. */
+static int make_orphan(struct making *m, struct node **ret)
+{
+	struct ovl_fs *fs = m->fs;
+	struct node *n;
+	char name[24];
+	int r;
+
+	upper_work_name(fs->up, m->tmp);
+	r = make_file_in_work(m);
+	if (r == 0 && fstat(m->fd, &m->st) < 0)
+		r = -errno;
+	if (r == 0 && m->st.st_ino >= NODE_BORN)
+		r = -EOVERFLOW;
+	n = r < 0 ? NULL
+		  : node_new(NODE_BORN | m->st.st_ino, NODE_NO_HANDLE, INUM_UPPER | m->st.st_ino,
+			    S_IFREG);
+	if (r == 0 && !n)
+		r = -ENOMEM;
+	if (r == 0) {
+		locate_orphan_name(n, name);
+		if (renameat(fs->up->work_fd, m->tmp, fs->up->orphans_fd, name) < 0)
+			r = -errno;
+	}
+	if (r < 0) {
+		(void)unlinkat(fs->up->work_fd, m->tmp, 0);
+		if (n)
+			node_put_fresh(fs->nodes, n);
+		return r;
+	}
+	n->flags = NODE_UPPER | NODE_IN_ORPHANS;
+	n->upper_ino = m->st.st_ino;
+	n->ov = m->ov;
+	*ret = node_publish(fs->nodes, n);
+	return *ret ? 0 : -ENOMEM;
+}
+
+int ovl_make_unnamed(struct ovl_fs *fs, uint64_t dir, mode_t mode, const struct ovl_cred *cred,
+	struct ovl_entry *ret)
+{
+	const struct ovl_new what = { .mode = S_IFREG | (mode & 07777) };
+	struct making m = { .fs = fs, .fd = -1 };
+	struct node *n = NULL;
+	int r = copyup_dir(fs, dir, &m.dir);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&m.dir->lock);
+	r = m.dir->flags & NODE_GONE ? -ENOENT : locate_dir_fd(fs, m.dir, &m.dirfd);
+	if (r == 0) {
+		r = inherit(&m, &what, cred);
+		if (r == 0)
+			r = make_orphan(&m, &n);
+		fdc_release(fs->fds, &m.dirfd);
+	}
+	pthread_mutex_unlock(&m.dir->lock);
+	if (m.fd >= 0)
+		(void)close(m.fd);
+	if (r == 0) {
+		ret->id = n->id;
+		r = node_stat(fs, n, &ret->st);
+	}
+	if (r == 0)
+		(void)node_looked_up(fs->nodes, n->id);
+	node_put(fs->nodes, n);
+	node_put(fs->nodes, m.dir);
+	return r;
+}
+
 /* ---- hard links ---- */
 
 /* linkat(2) from wherever the inode is; a descriptor needs /proc instead of a capability. */

@@ -5,6 +5,8 @@
  *      kernel ─ read ──▶ notes INIT's unique, a WRITE's flags ──▶ libfuse ──▶ adapter
  *      kernel ◀─ writev ─ INIT's reply gets HANDLE_KILLPRIV_V2 ◀─ libfuse ◀── adapter
  *
+ * Requests that libfuse does not know are answered before it sees them (fuse_tmpfile.h).
+ *
  * libfuse before 3.17 does not know FUSE_HANDLE_KILLPRIV_V2, which saves a GETXATTR for each write;
  * fuse_session_custom_io() lets the reply be edited on its way out.  The same place turns EFAULT,
  * which the kernel says when a mapped tar lost its bytes, into an answer.
@@ -18,6 +20,7 @@
 #include "base/log.h"
 #include "overlay/fuse_adapter.h"
 #include "overlay/fuse_seek.h"
+#include "overlay/fuse_tmpfile.h"
 #include "overlay/mount.h"
 #include "overlay/ops.h"
 
@@ -53,10 +56,9 @@ static void note_init(struct session *s, const struct fuse_in_header *head, size
 /* Is this thread between a request and its answer? */
 static __thread bool serving;
 
-static ssize_t session_read(int fd, void *buf, size_t len, void *userdata)
+static ssize_t read_one(struct session *s, int fd, void *buf, size_t len)
 {
-	const struct fuse_in_header *head = buf;
-	struct ovl_fs *fs = ((struct session *)userdata)->adapter.fs;
+	struct ovl_fs *fs = s->adapter.fs;
 	ssize_t n;
 
 	if (serving)
@@ -67,6 +69,18 @@ static ssize_t session_read(int fd, void *buf, size_t len, void *userdata)
 		ovl_begin(fs);
 		serving = true;
 	}
+	return n;
+}
+
+static ssize_t session_read(int fd, void *buf, size_t len, void *userdata)
+{
+	const struct fuse_in_header *head = buf;
+	struct session *s = userdata;
+	ssize_t n;
+
+	do
+		n = read_one(s, fd, buf, len);
+	while (n > 0 && fuse_tmpfile_serve(&s->adapter, fd, buf, (size_t)n));
 	if (n < (ssize_t)sizeof(*head))
 		return n;
 	if (head->opcode == FUSE_WRITE &&
@@ -75,7 +89,7 @@ static ssize_t session_read(int fd, void *buf, size_t len, void *userdata)
 
 		fuse_adapter_write_flags(in->write_flags);
 	} else if (head->opcode == FUSE_INIT) {
-		note_init(userdata, head, (size_t)n);
+		note_init(s, head, (size_t)n);
 	}
 	return n;
 }

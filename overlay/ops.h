@@ -143,6 +143,9 @@ struct ovl_new {
 
 int ovl_make(struct ovl_fs *fs, uint64_t dir, const char *name, const struct ovl_new *what,
 	const struct ovl_cred *cred, struct ovl_entry *ret);
+/** ovl_make_unnamed() - O_TMPFILE: a regular file that goes when it is forgotten, unless it is linked */
+int ovl_make_unnamed(struct ovl_fs *fs, uint64_t dir, mode_t mode, const struct ovl_cred *cred,
+	struct ovl_entry *ret);
 int ovl_link(struct ovl_fs *fs, uint64_t id, uint64_t dir, const char *name, struct ovl_entry *ret);
 int ovl_unlink(struct ovl_fs *fs, uint64_t dir, const char *name);
 int ovl_rmdir(struct ovl_fs *fs, uint64_t dir, const char *name);

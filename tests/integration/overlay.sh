@@ -385,6 +385,52 @@ t_unlinked_files_work_until_they_are_closed() {
 	ns check_unlinked
 }
 
+check_unnamed() {
+	small_tree
+	mnt "$@"
+	python3 - << 'END'
+import os, stat
+def unnamed(where, mode=0o640):
+    return os.open(where, os.O_RDWR | os.O_TMPFILE, mode)
+old = os.umask(0o027)
+fd = unnamed("mnt/etc", 0o666)
+os.umask(old)
+os.write(fd, b"unnamed")
+s = os.fstat(fd)
+assert (s.st_nlink, s.st_size, stat.S_IMODE(s.st_mode)) == (0, 7, 0o640), s
+assert sorted(os.listdir("mnt/etc")) == ["conf.d", "motd"]
+os.link(f"/proc/self/fd/{fd}", "mnt/etc/named", src_dir_fd=fd, follow_symlinks=True)
+os.pwrite(fd, b"N", 0)
+s2 = os.fstat(fd)
+assert (s2.st_nlink, s2.st_ino) == (1, s.st_ino), s2
+os.link("mnt/etc/named", "mnt/second")
+assert os.fstat(fd).st_nlink == 2
+os.unlink("mnt/etc/named")
+os.close(fd)
+assert open("mnt/second").read() == "Nnnamed"
+lost = unnamed("mnt")
+os.write(lost, b"x" * 100000)
+os.close(lost)
+try:
+    os.close(unnamed("mnt/etc/motd"))
+    assert False
+except NotADirectoryError:
+    pass
+END
+	# What was linked stays there as long as the kernel knows it.
+	wait_for '[ "$(find state/work/orphans -type f | wc -l)" = 1 ]'
+	remount "$@"
+	assert_content mnt/second Nnnamed
+	assert_eq "$(stat -c '%h %a' mnt/second)" '1 640'
+}
+
+t_files_without_a_name() {
+	need python3
+	ns check_unnamed
+	rm -rf state tree
+	ns 'check_unnamed -n'
+}
+
 # --- directories ------------------------------------------------------------------------------------
 
 check_readdir() {
