@@ -3,7 +3,8 @@
  * From what a person types to an image of the store (the contract is in image/store.h)
  *
  * In this order: the name as it stands, below localhost/, with docker.io's prefix; NAME@DIGEST by
- * the manifest's digest or the one that it was pulled by; then a prefix of the image id.
+ * the manifest's digest or the one that it was pulled by; a prefix of the image id; a short name
+ * that one image's full name ends with.
  *
  * The lease of an image is a shared flock on its manifest's blob, taken while the store lock keeps
  * removals out.
@@ -114,6 +115,43 @@ static int find_by_id(struct img_store *s, const struct index *x, const char *te
 	return found ? 1 : -ENOENT;
 }
 
+/* Does the full name @name end with the short one: the same tag, the same last components? */
+static bool ends_with(const char *name, const struct ref *ref)
+{
+	const char *path = ref->path;
+	auto_free char *suffix = NULL;
+	auto_ref full = { 0 };
+
+	if (str_starts(path, "library/"))
+		path += strlen("library/");
+	suffix = str_format("/%s", path);
+	if (!suffix || ref_parse(name, &full, NULL) < 0 || !full.tag || !str_eq(full.tag, ref->tag))
+		return false;
+	return str_eq(full.path, path) || str_ends(full.path, suffix);
+}
+
+/* A short name that was pulled by an alias or from the one registry that is searched. */
+static int find_by_end(const struct index *x, const struct ref *ref, const char *text,
+	const struct descriptor **ret, struct err *err)
+{
+	const struct descriptor *found = NULL;
+
+	for (size_t i = 0; ref->is_short && !ref->digest.alg && i < x->n; i++) {
+		const struct descriptor *d = &x->entries[i];
+
+		if (!d->ref_name || !ends_with(d->ref_name, ref))
+			continue;
+		if (found && !digest_eq(&found->digest, &d->digest)) {
+			err_say(err, -EEXIST, "'%s' may be one of several images", text);
+			return err_hint(err, -EEXIST, "give the full name: %s, %s", found->ref_name,
+				d->ref_name);
+		}
+		found = d;
+	}
+	*ret = found;
+	return found ? 0 : -ENOENT;
+}
+
 int resolve_entry(struct img_store *s, const struct index *x, const char *text,
 	const struct descriptor **ret, struct err *err)
 {
@@ -131,6 +169,8 @@ int resolve_entry(struct img_store *s, const struct index *x, const char *text,
 		return 0;
 	}
 	r = find_by_id(s, x, text, ret, err);
+	if (r == -ENOENT && parsed == 0)
+		r = find_by_end(x, &ref, text, ret, err);
 	if (r != -ENOENT)
 		return r;
 	if (parsed < 0 && !str_starts(text, "sha256:")) {

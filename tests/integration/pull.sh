@@ -178,7 +178,7 @@ t_inspect_has_what_podman_shows() {
 	assert_eq "$(jq -r '.[0].Config.Cmd[0]' i)" /bin/sh
 	assert_eq "$(jq -r '.[0].Size' i)" "$(cat "$LAMINA_ROOT"/layers/*/layer.tar | wc -c)"
 	# What is missing does not hide what is there.
-	assert_fails 125 "no image 'nope'" "$LAMINA" inspect nope "$FIX_REGISTRY/demo:1"
+	assert_fails 125 "'nope': there is no" "$LAMINA" inspect nope "$FIX_REGISTRY/demo:1"
 }
 
 t_errors_are_one_line_and_leave_the_store_alone() {

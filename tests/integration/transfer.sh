@@ -274,6 +274,10 @@ END
 	done
 	"$LAMINA" pull -q app:1
 	assert_eq "$("$LAMINA" images --json | jq -r '.[].Names[]')" "$FIX_REGISTRY/mirror/team/app:1"
+	# The short name finds it in the store, too, as long as it is the only one.
+	"$LAMINA" inspect --type image app:1 > /dev/null
+	"$LAMINA" pull -q "oci:$FIX_SEVERAL:both" --platform s390x quay.io/other/app:1
+	assert_fails any "full name: .*team/app:1, quay.io/other/app:1" "$LAMINA" rmi app:1
 	assert_fails 4 "blocks 'bad.example'" "$LAMINA" pull -q bad.example/x
 	assert_fails any 'give the full name: first.example/unknown, second.example/unknown' \
 		"$LAMINA" pull -q unknown
