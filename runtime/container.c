@@ -262,8 +262,14 @@ static int start_network(struct container *c, struct network *network, struct er
 		.id = c->dir.id };
 
 	c->network = network;
-	if (userns_fd < 0 || netns_fd < 0)
-		return err_set(err, -ESRCH, "cannot open the container's network namespace");
+	/* If the inside has failed already, that is the reason. */
+	if (userns_fd < 0 || netns_fd < 0) {
+		int r = ctr_stage_wait_ready(&c->stage, err);
+
+		return r < 0 ? r
+			     : err_set(err, -ESRCH,
+				       "cannot open the container's network namespace");
+	}
 	return network_start(network, &place, err);
 }
 

@@ -33,9 +33,9 @@ def from_help(program):
     return known
 
 
-def from_page(path, told, known):
+def from_page(program, path, told, known):
     section, verb = "", None
-    own = re.match(r"\w+-(.+)\.\d$", os.path.basename(path))
+    own = re.match(re.escape(os.path.basename(program)) + r"-(.+)\.\d$", os.path.basename(path))
     own = own and own[1].replace("-", " ")
     if own and own not in told:
         return  # the page of another program
@@ -57,7 +57,7 @@ def from_page(path, told, known):
 def main(program, *pages):
     told, written, wrong = from_help(program), {"": {}}, []
     for page in pages:
-        from_page(page, told, written)
+        from_page(program, page, told, written)
     for verb in sorted(set(told) | set(written)):
         shown = verb or "(global)"
         if verb not in written:

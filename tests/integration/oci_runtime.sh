@@ -1,0 +1,305 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# lamina-runtime does what conmon and containerd's shim expect of an OCI runtime.
+. "${0%/*}/lib.sh"
+
+RT=$LAMINA_BUILD/lamina-runtime
+
+setup_file() {
+	local a
+
+	need busybox jq python3
+	mkdir -p rootfs/{bin,dev,proc,sys,etc,tmp,root}
+	cp "$(command -v busybox)" rootfs/bin/busybox
+	for a in sh cat echo env grep id kill ls mount readlink sleep stat tail touch true tty ulimit; do
+		ln -s busybox "rootfs/bin/$a"
+	done
+	"$RT" spec --rootless
+	jq '.process.terminal = false | .root.readonly = false | del(.linux.seccomp)' config.json > base.json
+	FIX_BUNDLE=$PWD
+}
+
+# bundle [JQ-FILTER] -- COMMAND…: a bundle here, ./config.json, with the fixture's root
+bundle() {
+	local filter=.
+
+	[ "$1" = -- ] || { filter=$1 && shift; }
+	shift
+	[ -d rootfs ] || cp -a "$FIX_BUNDLE/rootfs" rootfs
+	# shellcheck disable=SC2016
+	jq "$filter"' | .process.args = $ARGS.positional' "$FIX_BUNDLE/base.json" --args -- "$@" > config.json
+}
+
+# wait_status ID STATUS
+wait_status() {
+	wait_for "[ \"\$('$RT' state '$1' | jq -r .status)\" = '$2' ]"
+}
+
+# reaped COMMAND…: as a parent like conmon, which waits for the orphans.  A pid namespace does not
+# end before all that were in it are reaped.
+reaped() {
+	python3 -c '
+import ctypes, os, subprocess, sys
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+code = subprocess.call(sys.argv[1:])
+try:
+    while True: os.wait()
+except ChildProcessError: sys.exit(code)
+' "$@"
+}
+
+# What a container is busy with.
+SLEEPER='while :; do sleep 1; done'
+
+t_life_as_the_specification_has_it() {
+	bundle -- sh -c "echo ran; $SLEEPER"
+	"$RT" create --bundle . --pid-file pid c > out < /dev/null
+	assert_eq "$("$RT" state c | jq -r '.status, .id, .ociVersion' | tr '\n' ' ')" 'created c 1.2.0 '
+	assert_eq "$("$RT" state c | jq .pid)" "$(cat pid)"
+	assert_content out ''
+	assert_fails 1 'is created, not stopped' "$RT" delete c
+	"$RT" start c
+	assert_eq "$("$RT" state c | jq -r .status)" running
+	wait_for 'grep -q ran out'
+	assert_fails 1 'it is running' "$RT" start c
+	assert_fails 1 'already exists' "$RT" create --bundle . c
+	"$RT" kill c KILL
+	wait_status c stopped
+	assert_eq "$("$RT" state c | jq .pid)" 0
+	assert_fails 1 '^lamina-runtime: container not running$' "$RT" kill c 9
+	"$RT" delete c
+	assert_fails 1 "does not exist" "$RT" state c
+	"$RT" delete --force c
+}
+
+t_conmon_creates_and_execs_like_this() {
+	bundle -- sh -c "$SLEEPER"
+	"$RT" --log-format=json --log "$PWD/log" create --bundle "$PWD" --pid-file "$PWD/pid" --no-new-keyring c < /dev/null
+	"$RT" start c
+	printf '{"terminal":false,"user":{"uid":0,"gid":0},"args":["sh","-c","echo $A; exit 3"],"cwd":"/tmp","env":["PATH=/bin","A=b"]}' > p.json
+	assert_eq "$("$RT" exec --process p.json c || echo "code $?")" "$(printf 'b\ncode 3')"
+	jq '.args = ["sh", "-c", "echo done > /tmp/done"]' p.json > q.json
+	reaped "$RT" exec --pid-file "$PWD/xpid" --process q.json --detach c
+	assert_match "$(cat xpid)" '^[0-9]+$'
+	wait_for '[ -s rootfs/tmp/done ]'
+	assert_missing log
+	"$RT" delete --force c
+}
+
+t_an_error_is_one_json_object_in_the_log() {
+	bundle -- /bin/missing
+	assert_fails 1 'No such file or directory' \
+		"$RT" --log log --log-format json create --bundle . --pid-file pid c
+	assert_eq "$(jq -r .level log)" error
+	assert_match "$(jq -r .msg log)" "'/bin/missing': No such file or directory"
+	assert_missing pid
+	assert_eq "$("$RT" list -q)" ''
+	bundle -- missing
+	assert_fails 1 "executable file 'missing' not found in" "$RT" run -b . c
+}
+
+t_containerd_passes_these_flags() {
+	bundle -- sh -c "$SLEEPER"
+	"$RT" --root "$PWD/root" --debug --log "$PWD/log" --log-format json --rootless=true create --bundle "$PWD" \
+		--pid-file "$PWD/pid" --no-pivot --no-new-keyring -no-subreaper c < /dev/null 2> /dev/null
+	"$RT" --root "$PWD/root" start c
+	assert_eq "$("$RT" --root root list --format=json | jq -r '.[0].id, .[0].status' | tr '\n' ' ')" 'c running '
+	assert_eq "$("$RT" --root root ps --format json c | jq '.[0]')" "$(cat pid)"
+	assert_match "$("$RT" --root root ps --format table c -ef)" 'sleep|sh -c'
+	"$RT" --root root kill --all c 9
+	wait_for '[ "$("$RT" --root root state c | jq -r .status)" = stopped ]'
+	"$RT" --root root delete c
+	assert_eq "$(ls root)" ''
+}
+
+t_a_terminal_goes_to_the_console_socket_with_its_size() {
+	bundle '.process.terminal = true | .process.consoleSize = {height: 33, width: 44}' -- \
+		sh -c 'tty; stat -c %F /dev/console; read x'
+	ln -sf busybox rootfs/bin/stty
+	jq '.process.args[2] = "stty size; read x; echo got $x"' config.json > c2 && mv c2 config.json
+	python3 -c '
+import array, os, socket, subprocess, sys
+s = socket.socket(socket.AF_UNIX); s.bind("console"); s.listen()
+subprocess.run([sys.argv[1], "create", "--bundle", ".", "--console-socket", "console", "c"], check=True)
+data, anc, _, _ = s.accept()[0].recvmsg(100, 100)
+fd = array.array("i", anc[0][2])[0]
+subprocess.run([sys.argv[1], "start", "c"], check=True)
+text = b""
+while b"33 44" not in text: text += os.read(fd, 1000)
+os.write(fd, b"hello\n")
+while b"got hello" not in text: text += os.read(fd, 1000)
+' "$RT"
+	wait_status c stopped
+	"$RT" delete c
+	assert_fails 1 'needs --console-socket' "$RT" create --bundle . c
+	bundle -- true
+	assert_fails 1 'process.terminal is not true' "$RT" create --bundle . --console-socket console c
+}
+
+t_preserved_fds_and_no_others_reach_the_program() {
+	bundle -- sh -c 'cat <&3; ls /proc/self/fd'
+	echo text > f
+	# 3 is ls's directory, below: 4 was not preserved.
+	assert_eq "$("$RT" run --preserve-fds 1 c 3< f 4< f 5< f)" "$(printf 'text\n0\n1\n2\n3\n4')"
+}
+
+t_run_passes_signals_and_the_exit_code() {
+	local pid
+
+	bundle -- sh -c 'exit 42'
+	assert_fails 42 '' "$RT" run c
+	bundle -- sh -c 'trap "exit 7" TERM; echo up; while :; do sleep 0.1; done'
+	"$RT" run c > out &
+	pid=$!
+	wait_for 'grep -q up out'
+	kill -TERM "$pid"
+	wait "$pid" && fail 'no exit code' || assert_eq "$?" 7
+	assert_eq "$("$RT" list -q)" ''
+}
+
+t_exec_has_a_user_an_environment_and_a_directory() {
+	bundle -- sh -c "$SLEEPER"
+	"$RT" run --detach c < /dev/null > /dev/null
+	assert_eq "$("$RT" exec --cwd /tmp -e A=1 c sh -c 'pwd; echo $A; id -u')" "$(printf '/tmp\n1\n0')"
+	assert_eq "$("$RT" exec --no-new-privs c grep NoNewPrivs /proc/self/status)" "$(printf 'NoNewPrivs:\t1')"
+	assert_eq "$("$RT" exec --cap CAP_CHOWN c grep CapAmb /proc/self/status)" "$(printf 'CapAmb:\t0000000000000001')"
+	assert_fails 255 'missing' "$RT" exec c /missing
+	assert_fails 255 'working directory' "$RT" exec --cwd /proc/self/fd/3 c true
+	"$RT" kill c KILL
+	wait_status c stopped
+	assert_fails 255 'not running' "$RT" exec c true
+	"$RT" delete c
+}
+
+t_hooks_of_all_kinds_run_in_order_with_the_state() {
+	cat > hook <<- END
+		#!/bin/sh
+		echo "\$1 \$(jq -r '.status + " " + .id')" >> $PWD/seen
+	END
+	chmod +x hook
+	# startContainer runs inside: its program is the image's.
+	bundle "(.hooks |= ([\"prestart\", \"createRuntime\", \"createContainer\", \"poststart\", \"poststop\"]
+		| map({(.): [{path: \"$PWD/hook\", args: [\"hook\", .], env: [\"PATH=/usr/bin:/bin\"]}]}) | add))
+		| .hooks.startContainer = [{path: \"/bin/touch\", args: [\"touch\", \"/tmp/inside\"]}]" -- ls /tmp/inside
+	assert_eq "$("$RT" run c)" /tmp/inside
+	assert_eq "$(cut -d' ' -f1 seen | tr '\n' ' ')" 'prestart createRuntime createContainer poststart poststop '
+	assert_eq "$(cut -d' ' -f2 seen | tr '\n' ' ')" 'created creating creating running stopped '
+	bundle '.hooks.prestart = [{path: "/bin/sh", args: ["sh", "-c", "echo why >&2; exit 9"]}]' -- true
+	assert_fails 1 "prestart: hook '/bin/sh' exited with 9: why" "$RT" run c
+	bundle '.hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", "60"], timeout: 1}]' -- true
+	assert_fails 1 'took longer than 1 s' "$RT" run c
+	assert_eq "$("$RT" list -q)" ''
+}
+
+t_namespaces_are_joined_by_path() {
+	local pid
+
+	bundle -- sh -c "$SLEEPER"
+	"$RT" run --detach --pid-file pid a < /dev/null > /dev/null
+	pid=$(cat pid)
+	# Those of a container belong to its user namespace, so that is joined too.
+	mkdir b && cd b
+	bundle "del(.linux.uidMappings, .linux.gidMappings, .linux.maskedPaths, .linux.readonlyPaths, .hostname)
+		| .linux.namespaces |= map(if .type == \"mount\" then . else .path = \"/proc/$pid/ns/\" +
+		({network: \"net\"}[.type] // .type) end)" -- sh -c 'for n in user net ipc uts cgroup pid; do readlink /proc/self/ns/$n; done'
+	assert_eq "$("$RT" run b)" "$(for n in user net ipc uts cgroup pid; do readlink "/proc/$pid/ns/$n"; done)"
+	bundle ".linux.namespaces |= map(if .type == \"uts\" then .path = \"/proc/$pid/ns/net\" else . end) | del(.hostname)" -- true
+	assert_fails 1 'is not a uts namespace' "$RT" run b
+	"$RT" delete --force a
+}
+
+t_clocks_have_offsets() {
+	bundle '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets.boottime = {secs: 864000, nanosecs: 0}' -- \
+		cat /proc/uptime
+	[ -e /proc/self/ns/time ] || skip 'no time namespaces'
+	assert_eq "$("$RT" run c | awk '{ print ($1 >= 864000) }')" 1
+}
+
+t_a_missing_user_namespace_is_added() {
+	bundle 'del(.linux.uidMappings, .linux.gidMappings) | .linux.namespaces |= map(select(.type != "user"))' -- \
+		sh -c 'id -u; cat /proc/self/uid_map'
+	assert_eq "$("$RT" run c | head -2 | tr -s ' ' | tr '\n' ';')" "0; 0 $(id -u) 1;"
+}
+
+t_a_killed_create_leaves_what_delete_removes() {
+	bundle '.hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", "60"]}]' -- true
+	"$RT" create --bundle . c < /dev/null 2> /dev/null &
+	wait_for '[ -e "$XDG_RUNTIME_DIR/lamina-runtime/c/state.json" ]'
+	kill -KILL $!
+	wait $! 2> /dev/null || true
+	"$RT" delete --force c
+	assert_eq "$("$RT" list -q)" ''
+}
+
+t_limits_that_cannot_be_set_are_errors_unless_disabled() {
+	bundle '.linux.resources.memory.limit = 10000000' -- true
+	[ ! -w /sys/fs/cgroup/cgroup.procs ] || skip 'cgroups can be made here'
+	assert_fails 1 'cannot set the limits' "$RT" run c
+	"$RT" --cgroup-manager disabled run c
+	assert_fails 1 'unknown cgroup manager' "$RT" --cgroup-manager cat run c
+}
+
+t_the_image_leads_no_mount_out() {
+	bundle '.mounts += [{destination: "/out/x", type: "tmpfs", source: "t"}]' -- true
+	mkdir victim
+	ln -s "$PWD/victim" rootfs/out
+	"$RT" run c
+	assert_missing victim/x
+	rm -r rootfs/dev && ln -s "$PWD/victim" rootfs/dev
+	"$RT" run c || true
+	assert_eq "$(ls victim)" ''
+	rm rootfs/dev && rmdir rootfs/proc && ln -s /tmp rootfs/proc
+	assert_fails 1 "'/proc': it is a symlink" "$RT" run c
+	rm rootfs/proc && mkdir rootfs/proc
+	bundle '.mounts |= map(if .destination == "/proc" then {destination: "/proc", type: "tmpfs", source: "t"} else . end)' -- true
+	assert_fails 1 'no procfs' "$RT" run c
+}
+
+t_our_program_cannot_be_overwritten_from_inside() {
+	local before
+
+	cp "$RT" ./runtime
+	before=$(sha256sum < runtime)
+	# The kernel follows the interpreter to what this process runs at that moment: us.
+	bundle -- /bin/trap
+	printf '#!/proc/self/exe\n' > rootfs/bin/trap
+	chmod +x rootfs/bin/trap
+	./runtime run c > /dev/null 2>&1 || true
+	bundle -- sh -c 'for i in 1 2 3 4 5; do for p in /proc/[0-9]*; do (: >> $p/exe) 2> /dev/null; done; done; sleep 60'
+	./runtime run --detach d < /dev/null > /dev/null
+	for _ in 1 2 3; do ./runtime exec d true; done
+	assert_eq "$(sha256sum < runtime)" "$before"
+	./runtime delete --force d
+}
+
+t_a_bad_configuration_names_the_place() {
+	bundle '.process.rlimits = [{type: "RLIMIT_X", soft: 1, hard: 1}]' -- true
+	assert_fails 1 'process.rlimits\[0\]' "$RT" run c
+	bundle '.process.cwd = "rel"' -- true
+	assert_fails 1 'process.cwd' "$RT" run c
+	bundle -- true
+	assert_fails 1 'invalid container ID' "$RT" run ../c
+	echo '{' > config.json
+	assert_fails 1 'is not valid JSON' "$RT" run c
+	assert_fails 1 'unknown verb' "$RT" nothing
+}
+
+t_features_and_version_can_be_read_by_engines() {
+	assert_eq "$("$RT" features | jq -r '.ociVersionMax, (.linux.namespaces | length), (.hooks | length)' | tr '\n' ' ')" '1.2.0 8 6 '
+	assert_match "$("$RT" --version)" '^lamina-runtime version [0-9]'
+}
+
+t_a_hundred_at_once_and_nothing_left() {
+	local i
+
+	bundle -- true
+	for i in $(seq 100); do
+		"$RT" run --bundle . "c$i" < /dev/null || echo "$i" >> failed &
+	done
+	wait
+	assert_missing failed
+	assert_eq "$("$RT" list -q)" ''
+	assert_eq "$(ls "$XDG_RUNTIME_DIR/lamina-runtime")" ''
+}
+
+run_tests
