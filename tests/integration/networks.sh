@@ -86,6 +86,28 @@ print(len({e["host_port"] for e in json.load(sys.stdin) if e["guest_port"] == 80
 	assert_fails 125 'has no ports' lam port quiet
 }
 
+# Protocol x IP version x direction, with each network that publishes ports and each handler
+t_every_port_of_every_network() {
+	local network port=8100 addr want log=0
+
+	start_host
+	lam network create --ipv6 named > /dev/null
+	for network in slirp:enable_ipv6=true slirp:enable_ipv6=true,port_handler=slirp none named; do
+		port=$((port + 2)) log=$((log + 1))
+		lam run --rm --network "$network" -p "192.0.2.1:$port:80" -p "192.0.2.1:$port:80/udp" \
+			-p "[2001:db8::1]:$port:81" -p "[2001:db8::1]:$port:81/udp" --rootfs / \
+			sh -c "'$PEER' serve 0.0.0.0 80 & exec '$PEER' serve :: 81" > "matrix-$log" 2>&1 < /dev/null &
+		wait_for "[ \$(grep -c ready matrix-$log) = 2 ]" 30
+		for want in 192.0.2.2 2001:db8::2; do
+			addr=${want%2}1
+			assert_eq "$(world "$PEER" peer "$addr" "$port")" "$want" "$network, TCP"
+			assert_eq "$(world "$PEER" send "$addr" "$port" 3000000)" ok "$network, in"
+			assert_eq "$(world "$PEER" recv "$addr" "$port" 3000000)" ok "$network, out"
+			assert_eq "$(world "$PEER" udp "$addr" "$port" 1000 5)" "$want" "$network, UDP"
+		done
+	done
+}
+
 # --- named networks ---------------------------------------------------------------------------
 
 # in_ctr NETWORK[,NAME] [OPTION…] -- COMMAND…: in a container that lives no longer
