@@ -77,8 +77,7 @@ static int open_upper(struct opened *o, const struct cli *cli, const char *dir, 
 	return r < 0 ? r : upper_view_open(o->store, &o->img, o->state_fd, &o->view, err);
 }
 
-/* SOURCE_DATE_EPOCH, as reproducible-builds.org specifies it. */
-static int read_epoch(struct layer_diff_options *ret, struct err *err)
+int cli_read_epoch(struct layer_diff_options *ret, struct err *err)
 {
 	const char *text = getenv("SOURCE_DATE_EPOCH");
 	uint64_t value;
@@ -194,7 +193,7 @@ static int run_layer_diff(struct cli *cli, void *opts, int argc, char **argv)
 	struct opened o = OPENED_INIT;
 	struct err err = ERR_INIT;
 	auto_fd out = -1;
-	int r = read_epoch(&how, &err);
+	int r = cli_read_epoch(&how, &err);
 
 	/* Before the user namespace, where the file may belong to nobody. */
 	if (r == 0)
@@ -245,7 +244,7 @@ static int run_commit(struct cli *cli, void *opts, int argc, char **argv)
 	struct opened o = OPENED_INIT;
 	struct err err = ERR_INIT;
 	char id[DIGEST_TEXT_BYTES];
-	int r = read_epoch(&how.diff, &err);
+	int r = cli_read_epoch(&how.diff, &err);
 
 	if (r == 0)
 		r = open_upper(&o, cli, argv[0], &err);
