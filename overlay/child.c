@@ -146,6 +146,8 @@ static int fill_from_index(struct ovl_fs *fs, struct node *n)
 	n->upper_ino = um.st.st_ino;
 	n->ov = um.ov;
 	n->flags = NODE_UPPER | NODE_INDEXED;
+	if (um.has_names)
+		n->n_lower_names = um.n_lower_names;
 	if (um.metacopy)
 		mark_meta_only(n, &um);
 	return 0;
@@ -335,7 +337,9 @@ static int fresh_upper_node(
 			n->flags |= NODE_INDEXED;
 		if (c->handle != NODE_NO_HANDLE && c->um.metacopy)
 			mark_meta_only(n, &c->um);
-		if (c->handle != NODE_NO_HANDLE && a->nlink > 1)
+		if ((n->flags & NODE_INDEXED) && c->um.has_names)
+			n->n_lower_names = c->um.n_lower_names;
+		else if (c->handle != NODE_NO_HANDLE && a->nlink > 1)
 			r = visible_count_names(fs, c->handle, &n->n_lower_names);
 	}
 	if (r < 0) {

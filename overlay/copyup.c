@@ -136,8 +136,6 @@ static void drop_copy(struct copy *c)
 
 static bool wants_index(const struct copy *c)
 {
-	if (state_is_partial(c->fs))
-		return c->attr.nlink > 1; /* nothing would find the others by their numbers */
 	return c->attr.nlink > 1 || !S_ISREG(c->attr.mode);
 }
 
@@ -216,6 +214,7 @@ static int publish_at(struct copy *c, struct node *parent, const char *name, str
 	}
 	c->n->n_lower_names--;
 	become_upper(c, wants_index(c) ? NODE_INDEXED : 0);
+	visible_keep_count(fs, c->n);
 	return 0;
 }
 
@@ -305,6 +304,7 @@ int copyup_name(struct ovl_fs *fs, struct node *n, struct node *dir, int dirfd, 
 	if (r < 0)
 		return r;
 	n->n_lower_names--;
+	visible_keep_count(fs, n);
 	return child_slot(fs, dir, name, strlen(name), slot);
 }
 

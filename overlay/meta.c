@@ -211,6 +211,29 @@ bool meta_is_whiteout(const struct stat *st)
 	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
 }
 
+static int parse_count(const char *text, size_t len, uint32_t *ret)
+{
+	char copy[16];
+	uint64_t v;
+
+	if (len >= sizeof(copy))
+		return -EINVAL;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	if (str_to_u64(copy, UINT32_MAX, &v) < 0)
+		return -EINVAL;
+	*ret = (uint32_t)v;
+	return 0;
+}
+
+void meta_keep_names(int fd, uint32_t n)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", n);
+	(void)fsetxattr(fd, XA_NAMES, text, strlen(text), 0);
+}
+
 static int read_one(int fd, const char *name, struct umeta *ret)
 {
 	char value[META_OVERRIDE_BYTES];
@@ -229,6 +252,8 @@ static int read_one(int fd, const char *name, struct umeta *ret)
 		ret->metacopy = true;
 	else if (str_eq(name, XA_ORIGIN))
 		(void)upper_origin_parse(value, (size_t)n, &ret->origin);
+	else if (str_eq(name, XA_NAMES))
+		ret->has_names = parse_count(value, (size_t)n, &ret->n_lower_names) == 0;
 	else if (meta_override_parse(value, (size_t)n, &ret->ov) < 0)
 		return -EIO;
 	return 0;
@@ -238,7 +263,7 @@ static int read_one(int fd, const char *name, struct umeta *ret)
 static int read_xattrs(int fd, struct umeta *ret)
 {
 	static const char *const ours[] = { XA_OPAQUE, XA_METACOPY, XA_ORIGIN, XA_OVERRIDE,
-		XA_REDIRECT };
+		XA_REDIRECT, XA_NAMES };
 	char names[4096];
 	ssize_t len = flistxattr(fd, names, sizeof(names));
 

@@ -21,6 +21,8 @@ struct umeta {
 	bool opaque;
 	bool metacopy;
 	bool redirect;
+	bool has_names;
+	uint32_t n_lower_names; /* with has_names: see meta_keep_names() */
 };
 
 /* An owner in both numberings. */
@@ -67,6 +69,12 @@ int meta_read(int dirfd, const char *name, uint8_t type, struct umeta *ret);
 int meta_override_parse(const char *text, size_t len, struct node_override *ret);
 /** meta_override_format() - Pure.  @ret has META_OVERRIDE_BYTES */
 void meta_override_format(const struct node_override *ov, char *ret);
+
+/**
+ * meta_keep_names() - note on a copy in index/ how many of the lower's names still lead to it, where
+ * they could not be counted at the next mount.  Should it fail, a link count is wrong.
+ */
+void meta_keep_names(int fd, uint32_t n);
 
 /**
  * meta_apply() - give an upper file or directory its owner and mode

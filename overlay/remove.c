@@ -20,6 +20,7 @@
 #include "overlay/copyup.h"
 #include "overlay/locate.h"
 #include "overlay/ops.h"
+#include "overlay/visible.h"
 #include "overlay/redirect.h"
 
 #include <dirent.h>
@@ -155,6 +156,7 @@ struct node_link *remove_forget_name(struct ovl_fs *fs, struct node *n, struct n
 		node_clear_alias(fs->nodes, slot->lower.handle, &at);
 		if (n->n_lower_names > 0)
 			n->n_lower_names--;
+		visible_keep_count(fs, n);
 	}
 	if (!S_ISDIR(n->fmt) && (n->flags & NODE_UPPER))
 		gone = locate_stat(fs, n, &st) < 0 || node_names_left(n, &st) == 0;

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "overlay/child.h"
+#include "overlay/locate.h"
 #include "overlay/redirect.h"
 
 #include <dirent.h>
@@ -154,6 +155,17 @@ int visible_lower_name(struct ovl_fs *fs, uint64_t handle, struct lower_name *re
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}
+}
+
+void visible_keep_count(struct ovl_fs *fs, struct node *n)
+{
+	struct fd_ref ref;
+
+	if (!state_is_partial(fs) || !(n->flags & NODE_INDEXED) || !S_ISREG(n->fmt) ||
+		locate_data_fd(fs, n, &ref) < 0)
+		return;
+	meta_keep_names(ref.fd, n->n_lower_names);
+	fdc_release(fs->fds, &ref);
 }
 
 int visible_count_names(struct ovl_fs *fs, uint64_t handle, uint32_t *ret)

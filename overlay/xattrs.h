@@ -13,6 +13,7 @@
 #define XA_REDIRECT "user.overlay.redirect"
 #define XA_METACOPY "user.overlay.metacopy"
 #define XA_ORIGIN   "user.overlay.lamina.origin"
+#define XA_NAMES    "user.overlay.lamina.names"
 #define XA_OVERRIDE "user.containers.override_stat"
 
 #define XATTR_NAME_BYTES 256 /* XATTR_NAME_MAX and a NUL */
