@@ -12,6 +12,7 @@
 #include "base/at.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "runtime/ctrcgroup.h"
 #include "runtime/seccomp_cache.h"
 #include "runtime/spec_check.h"
 #include "runtime/volstore.h"
@@ -27,7 +28,7 @@ void ctr_init(struct container *c)
 {
 	memset(c, 0, offsetof(struct container, monitor));
 	c->ns = (struct userns)USERNS_INIT;
-	c->store_fd = -1;
+	c->store_fd = c->cgroup_fd = c->userns_fd = c->netns_fd = -1;
 	c->dir = (struct ctr_dir)CTR_DIR_INIT;
 	c->root = (struct rootproc)ROOTPROC_INIT;
 	c->network = NULL;
@@ -148,12 +149,15 @@ static bool is_direct(const struct container *c, const struct ctr_start_opts *op
 /* The container's end belongs to its user, who may open it again as /dev/stdout. */
 static int make_pipe(struct container *c, int inside, int fds[2], struct err *err)
 {
-	const struct spec_user *u = &c->spec->process->user;
+	uint32_t uid = c->spec->process->user.uid, gid = c->spec->process->user.gid;
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return err_set(err, -errno, "cannot make a pipe");
+	/* Ids of the parent namespace. */
+	(void)idmap_out(&c->spec->uid_map, uid, &uid);
+	(void)idmap_out(&c->spec->gid_map, gid, &gid);
 	if (fcntl(fds[!inside], F_SETFL, O_NONBLOCK) < 0 ||
-		(fchown(fds[inside], u->uid, u->gid) < 0 && errno != EINVAL && errno != EPERM)) {
+		(fchown(fds[inside], uid, gid) < 0 && errno != EINVAL && errno != EPERM)) {
 		int r = err_set(err, -errno, "cannot prepare a pipe");
 
 		(void)close(fds[0]);
@@ -249,28 +253,56 @@ static int open_ns(pid_t pid, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
+/*
+ * The inside exists and waits.  Its namespaces are opened now: once it has changed its user, the
+ * kernel shows them to nobody but real root.
+ */
+static int meet_inside(void *arg, pid_t pid, struct err *err)
+{
+	struct container *c = arg;
+
+	c->userns_fd = open_ns(pid, "user");
+	c->netns_fd = open_ns(pid, "net");
+	if (c->userns_fd < 0 || c->netns_fd < 0)
+		return err_set(err, -ESRCH, "cannot open the container's network namespace");
+	return c->cgroup_fd >= 0 ? cgroup_add(c->cgroup_fd, pid, err) : 0;
+}
+
+static void close_namespaces(struct container *c)
+{
+	cleanup_fd(&c->userns_fd);
+	cleanup_fd(&c->netns_fd);
+	c->userns_fd = c->netns_fd = -1;
+}
+
 /* While the inside mounts: both take about as long. */
 static int start_network(struct container *c, struct network *network, struct err *err)
 {
-	auto_fd userns_fd = open_ns(c->stage.pid, "user");
-	auto_fd netns_fd = open_ns(c->stage.pid, "net");
-	const struct network_place place = { .userns_fd = userns_fd,
-		.netns_fd = netns_fd,
+	const struct network_place place = { .userns_fd = c->userns_fd,
+		.netns_fd = c->netns_fd,
 		.pid = c->stage.pid,
 		.watch_fd = c->stage.pidfd,
 		.rundir_fd = c->ns.rundir_fd,
 		.id = c->dir.id };
+	int r;
 
 	c->network = network;
-	/* If the inside has failed already, that is the reason. */
-	if (userns_fd < 0 || netns_fd < 0) {
-		int r = ctr_stage_wait_ready(&c->stage, err);
+	r = network_start(network, &place, err);
+	close_namespaces(c);
+	return r;
+}
 
-		return r < 0 ? r
-			     : err_set(err, -ESRCH,
-				       "cannot open the container's network namespace");
-	}
-	return network_start(network, &place, err);
+static int prepare_cgroup(struct container *c, struct err *err)
+{
+	int r;
+
+	free(c->record.cgroup);
+	c->record.cgroup = NULL;
+	if (c->opts.no_cgroup)
+		return 0;
+	r = ctrcgroup_prepare(
+		c->dir.id, &c->spec->resources, &c->record.cgroup, &c->cgroup_fd, err);
+	return r;
 }
 
 static int prepare(struct container *c, struct ctr_start_opts *opts, struct err *err)
@@ -278,13 +310,17 @@ static int prepare(struct container *c, struct ctr_start_opts *opts, struct err 
 	int r;
 
 	ctr_stage_init(&c->stage, c->spec);
-	c->stage.setgroups_denied = c->ns.single_id;
+	c->stage.setgroups_denied = c->ns.single_id || c->opts.keep_groups;
 	c->stage.n_preserve_fds = opts->n_preserve_fds;
+	c->stage.enter_cgroup = meet_inside;
+	c->stage.arg = c;
 	r = rootfs_open(&c->stage.rootfs, c->spec, c->dir.fd, fd_take(&opts->root_mount), err);
 	if (r >= 0 && c->spec->seccomp) {
 		r = sec_compile_cached(c->ns.rundir_fd, c->spec->seccomp, &c->filter, err);
 		c->stage.filter = &c->filter;
 	}
+	if (r >= 0)
+		r = prepare_cgroup(c, err);
 	return r < 0 ? r : open_log(c, opts, err);
 }
 
@@ -464,11 +500,17 @@ static void end_processes(struct container *c)
 	bool throw_away = c->started ? c->record.auto_remove : !c->kept;
 
 	ctr_stage_done(&c->stage);
+	close_namespaces(c);
 	/* Not all children: others are of whoever called exec to run us, and may wait for our end. */
 	if (c->network)
 		network_end(c->network);
 	c->network = NULL;
 	rootproc_end(&c->root, throw_away ? ROOTPROC_KILL : 0);
+	cleanup_fd(&c->cgroup_fd);
+	c->cgroup_fd = -1;
+	ctrcgroup_remove(c->record.cgroup);
+	free(c->record.cgroup);
+	c->record.cgroup = NULL;
 }
 
 static void end_record(struct container *c)

@@ -33,6 +33,8 @@ struct container {
 	struct spec *spec;
 	struct sec_filter filter;
 	struct stage stage;
+	int cgroup_fd; /* -1: none */
+	int userns_fd, netns_fd; /* of the container, until its network stands; -1: not open */
 	struct monitor monitor;
 	struct network *network; /* of ctr_create(); NULL: none was started */
 	bool kept; /* it stays, whatever becomes of this start */

@@ -5,6 +5,7 @@
 #include "base/at.h"
 #include "base/cleanup.h"
 #include "runtime/attach.h"
+#include "runtime/ctrcgroup.h"
 #include "runtime/volstore.h"
 
 #include <fcntl.h>
@@ -44,6 +45,8 @@ int control_open(
 		r = record_read(ctl->store_fd, id, &c.record, err);
 	if (r < 0)
 		return r;
+	if (c.record.state == CTR_RUNNING && ctrcgroup_is_frozen(&c.record))
+		c.record.state = CTR_PAUSED;
 	dirfd = control_open_dir(ctl, id, err);
 	r = dirfd < 0 ? dirfd : ctropts_read(dirfd, &c.opts, err);
 	if (r < 0)
@@ -85,6 +88,13 @@ int control_kill(const struct record *r, int sig, struct err *err)
 		return init;
 	ret = proc_kill(init, sig);
 	return ret < 0 ? err_set(err, ret, "cannot signal container '%s'", r->name) : 0;
+}
+
+int control_freeze(const struct record *r, bool on, struct err *err)
+{
+	auto_fd fd = ctrcgroup_open(r, err);
+
+	return fd < 0 ? fd : cgroup_freeze(fd, on, err);
 }
 
 static int stop_signal(const struct control *ctl, const char *id)
@@ -132,7 +142,9 @@ int control_stop(
 	if (!state_is_live(r->state))
 		return 0;
 	init = proc_open(&r->init);
-	if (init >= 0 && r->state == CTR_RUNNING && timeout_s > 0) {
+	if (r->state == CTR_PAUSED)
+		(void)control_freeze(r, false, NULL);
+	if (init >= 0 && r->state != CTR_CREATED && timeout_s > 0) {
 		ret = proc_kill(init, stop_signal(ctl, r->id));
 		if (ret < 0 && ret != -ESRCH)
 			return err_set(err, ret, "cannot signal container '%s'", r->name);

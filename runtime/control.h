@@ -46,6 +46,9 @@ int control_init(const struct record *r, struct err *err);
 /** control_kill() - a signal to its first process; -ESRCH if it does not run */
 int control_kill(const struct record *r, int sig, struct err *err);
 
+/** control_freeze() - stop all its processes, or let them go on; -EOPNOTSUPP where nothing can */
+int control_freeze(const struct record *r, bool on, struct err *err);
+
 /**
  * control_stop() - its stop signal, then SIGKILL after @timeout_s
  * Returns when its monitor has ended; 0 also if it did not run.

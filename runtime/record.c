@@ -340,6 +340,7 @@ void record_done(struct record *r)
 	free(r->image);
 	free(r->image_id);
 	free(r->command);
+	free(r->cgroup);
 	memset(r, 0, sizeof(*r));
 }
 
@@ -362,13 +363,14 @@ int record_write(const struct ctr_dir *d, const struct record *r, struct err *er
 {
 	auto_json *j = json_pack(
 		"{s:s, s:s?, s:s?, s:s?, s:s?, s:s, s:o, s:o, s:i, s:I, s:I, s:I, s:I, s:b, "
-		"s:s, s:s}",
+		"s:s, s:s, s:s?}",
 		"id", r->id, "name", r->name, "image", r->image, "imageId", r->image_id, "command",
 		r->command, "status", state_name(r->state), "init", proc_to_json(&r->init),
 		"monitor", proc_to_json(&r->monitor), "exitCode", r->exit_code, "created",
 		(json_int_t)r->created_s, "started", (json_int_t)r->started_s, "createdNs",
 		(json_int_t)r->created_ns, "finished", (json_int_t)r->finished_s, "autoRemove",
-		r->auto_remove, "machineId", r->machine_id, "bootId", r->boot_id);
+		r->auto_remove, "machineId", r->machine_id, "bootId", r->boot_id, "cgroup",
+		r->cgroup);
 	auto_free char *text = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
 	int ret;
 
@@ -401,7 +403,8 @@ static int record_from_json(const json_t *j, struct record *r)
 	if (!status || state_parse(status, &r->state) < 0)
 		return -EBADMSG;
 	if (dup_str(j, "name", &r->name) < 0 || dup_str(j, "image", &r->image) < 0 ||
-		dup_str(j, "imageId", &r->image_id) < 0 || dup_str(j, "command", &r->command) < 0)
+		dup_str(j, "imageId", &r->image_id) < 0 || dup_str(j, "command", &r->command) < 0 ||
+		dup_str(j, "cgroup", &r->cgroup) < 0)
 		return -ENOMEM;
 	(void)json_get_u64(j, "created", &created);
 	(void)json_get_u64(j, "createdNs", &created_ns);

@@ -32,6 +32,7 @@ struct record {
 	char *image; /* as it was asked for; NULL: none */
 	char *image_id; /* digest of its config; NULL: none */
 	char *command; /* as one line, for listings */
+	char *cgroup; /* while it lives, below the mount; NULL: none */
 	enum ctr_state state;
 	struct proc_id init; /* first process, seen from the monitor's pid namespace */
 	struct proc_id monitor;

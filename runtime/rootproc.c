@@ -77,8 +77,8 @@ static int serve(const struct rootproc_opts *opts, int fuse_fd, const int *sock,
 	r = userns_own_ids(&uids, &gids);
 	if (r < 0)
 		return err_set(err, r, "cannot read the ids of this user namespace");
-	cfg.uids = &uids;
-	cfg.gids = &gids;
+	cfg.uids = opts->uids ? opts->uids : &uids;
+	cfg.gids = opts->gids ? opts->gids : &gids;
 	digest_text(&opts->img->chain_id, id + strlen(id));
 	r = img_open_lower(opts->store, opts->img, &cfg.lower, err);
 	if (r >= 0)

@@ -30,6 +30,7 @@ struct rootproc_opts {
 	struct img_store *store; /* borrowed */
 	const struct img *img; /* borrowed */
 	int upper_dirfd; /* state directory of the upper, borrowed */
+	const struct idmap *uids, *gids; /* the container's ids here; NULL: all as they are */
 	const int *close_fds; /* of the monitor, not to be kept by the root process */
 	size_t n_close_fds;
 	bool throw_away; /* nobody will look at the upper afterwards: fsync is not waited for */

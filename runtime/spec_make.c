@@ -357,7 +357,8 @@ static void put_sysctls(struct builder *b, json_t *lnx)
 {
 	json_t *sysctl = json_object();
 
-	if (b->m->ns[SPEC_NS_NET].mode == SPEC_MAKE_NEW)
+	if (b->m->ns[SPEC_NS_NET].mode == SPEC_MAKE_NEW &&
+		b->m->ns[SPEC_NS_PID].mode != SPEC_MAKE_HOST)
 		put(b, sysctl, "net.ipv4.ping_group_range", json_string("0 0"));
 	put_pairs(b, sysctl, "--sysctl", b->m->sysctls);
 	put_if_any(b, lnx, "sysctl", sysctl);

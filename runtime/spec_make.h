@@ -48,6 +48,7 @@ enum spec_make_flags {
 	SPEC_MAKE_NO_NEW_PRIVS = 1 << 4,
 	SPEC_MAKE_NO_SECCOMP = 1 << 5, /* --security-opt seccomp=unconfined */
 	SPEC_MAKE_UNMASK_ALL = 1 << 6, /* --security-opt unmask=ALL */
+	SPEC_MAKE_NO_MQUEUE = 1 << 7, /* the host shows no queues that could be shared */
 };
 
 /* Limits for the cgroup; what is not set is not written. */

@@ -109,7 +109,9 @@ static int add_dev(const struct spec_make *m, json_t *mounts)
 		tty_group ? ",gid=5" : "");
 	if (r == 0)
 		r = add_default(m, mounts, "/dev/pts", "devpts", options);
-	if (r == 0 && host_ipc)
+	if (r == 0 && host_ipc && m->flags & SPEC_MAKE_NO_MQUEUE)
+		r = 0;
+	else if (r == 0 && host_ipc)
 		r = add_default(
 			m, mounts, "/dev/mqueue", "bind", "rbind,rprivate,nosuid,noexec,nodev");
 	else if (r == 0)

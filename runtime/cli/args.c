@@ -98,6 +98,8 @@ static int store_value(struct parser *p, const struct args_opt *o, const char *v
 			return err_say(p->err, -EINVAL, "option '--%s' takes a number, not '%s'",
 				o->name, value);
 		return 0;
+	case ARGS_REFUSED:
+		break;
 	}
 	return -EINVAL;
 }
@@ -119,6 +121,11 @@ static int parse_long(struct parser *p, const char *arg)
 
 	if (!o)
 		return unknown_option(p, arg, len);
+	if (o->kind == ARGS_REFUSED) {
+		int r = err_say(p->err, -EOPNOTSUPP, "option '--%s' is not supported", o->name);
+
+		return err_hint(p->err, r, "%s", o->help);
+	}
 	if (eq)
 		return store_value(p, o, eq + 1);
 	return o->kind == ARGS_FLAG ? store_value(p, o, "true") : store_next(p, o);

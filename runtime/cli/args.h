@@ -19,6 +19,7 @@ enum args_kind {
 	ARGS_STRING, /* const char *, the last one wins; points into argv */
 	ARGS_LIST, /* struct strv, one element per use */
 	ARGS_U64, /* uint64_t */
+	ARGS_REFUSED, /* known from other engines; help says what to use instead */
 };
 
 struct args_opt {

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "runtime/etcfiles.h"
 #include "runtime/mnt.h"
+#include "runtime/usernsmode.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@ void boot_init(struct boot *b)
 	memset(b, 0, offsetof(struct boot, c));
 	b->img.lease_fd = b->root_mount = -1;
 	network_init(&b->network);
+	b->uids = b->gids = (struct idmap){ 0 };
 	ctr_init(&b->c);
 }
 
@@ -45,6 +47,31 @@ static int open_upper(const struct ctr_dir *d, struct err *err)
 	return ret < 0 ? err_set(err, ret, "cannot open the container's upper directory") : ret;
 }
 
+static int map_ids(struct boot *b, struct err *err)
+{
+	struct idmap uids = { 0 }, gids = { 0 };
+	struct usernsmode mode;
+	int r;
+
+	r = usernsmode_parse(b->c.opts.userns, 0, 0, &mode, err);
+	if (r < 0)
+		return r;
+	r = userns_own_ids(&uids, &gids);
+	if (r < 0)
+		err_set(err, r, "cannot read the ids of this user namespace");
+	if (r >= 0)
+		r = usernsmode_map(mode.kind, &uids, mode.uid, &b->uids);
+	if (r >= 0)
+		r = usernsmode_map(mode.kind, &gids, mode.gid, &b->gids);
+	if (r == -ERANGE) {
+		err_say(err, r, "--userns %s needs subordinate ids", b->c.opts.userns);
+		err_hint(err, r, "lamina doctor");
+	}
+	idmap_done(&uids);
+	idmap_done(&gids);
+	return r;
+}
+
 int boot_root(struct boot *b, struct err *err)
 {
 	struct container *c = &b->c;
@@ -54,8 +81,13 @@ int boot_root(struct boot *b, struct err *err)
 		.img = &b->img,
 		.close_fds = not_kept,
 		.n_close_fds = ARRAY_SIZE(not_kept),
+		.uids = &b->uids,
+		.gids = &b->gids,
 		.throw_away = c->record.auto_remove };
+	int r = map_ids(b, err);
 
+	if (r < 0)
+		return r;
 	if (c->opts.rootfs) {
 		b->root_mount = mnt_clone(AT_FDCWD, c->opts.rootfs, AT_RECURSIVE);
 		if (b->root_mount < 0)
@@ -142,4 +174,6 @@ void boot_done(struct boot *b)
 	img_done(&b->img);
 	img_store_close(b->store);
 	network_done(&b->network);
+	idmap_done(&b->uids);
+	idmap_done(&b->gids);
 }

@@ -19,6 +19,7 @@ struct boot {
 	struct container c;
 	int root_mount; /* -1: not mounted */
 	struct network network;
+	struct idmap uids, gids; /* the container's on the parent namespace's, by boot_root() */
 };
 
 void boot_init(struct boot *b);

@@ -52,6 +52,9 @@ static void print_opts(const struct args_opt *o)
 	for (; o && o->name; o++) {
 		char left[64];
 
+		if (o->kind == ARGS_REFUSED)
+			continue;
+
 		snprintf(left, sizeof(left), "%s%c%s--%s%s%s", o->letter ? "-" : "",
 			o->letter ? o->letter : ' ', o->letter ? ", " : "   ", o->name,
 			o->meta ? " " : "", o->meta ? o->meta : "");

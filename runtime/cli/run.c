@@ -23,6 +23,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 
 #define LIMIT_SECCOMP_BYTES (4 << 20)
 
@@ -50,6 +51,11 @@ static int load_seccomp(const char *path, json_t **ret, struct err *err)
 		     : spec_json_parse(text, len, path, ret, err);
 }
 
+static bool is_host(const char *mode)
+{
+	return mode && str_eq(mode, "host");
+}
+
 static void fill_namespaces(const struct run *run, struct spec_make *m)
 {
 	static const enum spec_ns always[] = { SPEC_NS_USER, SPEC_NS_MNT, SPEC_NS_PID, SPEC_NS_IPC,
@@ -57,6 +63,12 @@ static void fill_namespaces(const struct run *run, struct spec_make *m)
 
 	for (size_t i = 0; i < ARRAY_SIZE(always); i++)
 		m->ns[always[i]].mode = SPEC_MAKE_NEW;
+	if (is_host(run->opts->pid))
+		m->ns[SPEC_NS_PID].mode = SPEC_MAKE_HOST;
+	if (is_host(run->opts->ipc))
+		m->ns[SPEC_NS_IPC].mode = SPEC_MAKE_HOST;
+	if (is_host(run->opts->uts))
+		m->ns[SPEC_NS_UTS].mode = SPEC_MAKE_HOST;
 	if (run->b.network.mode.kind == NETMODE_NS ||
 		run->b.network.mode.kind == NETMODE_CONTAINER) {
 		m->ns[SPEC_NS_NET].mode = SPEC_MAKE_JOIN;
@@ -83,7 +95,6 @@ static int dump_config(struct run *run, const struct spec_make *m, struct err *e
 static int make_config(struct run *run, const struct userdb_user *user, struct err *err)
 {
 	const struct run_opts *o = run->opts;
-	struct idmap uids = { 0 }, gids = { 0 };
 	auto_json *seccomp = NULL;
 	struct utsname uts = { 0 };
 	struct sec_host host;
@@ -109,6 +120,10 @@ static int make_config(struct run *run, const struct userdb_user *user, struct e
 		.files = { .hosts = "hosts", .resolv_conf = "resolv.conf", .hostname = "hostname" },
 		.cgroup = SPEC_MAKE_CGROUP_RO,
 		.unmask = &run->plan.unmask,
+		.limits = run->plan.limits,
+		.shm_bytes = run->plan.shm_bytes,
+		.umask = run->plan.umask,
+		.oom_score_adj = run->plan.oom_score_adj,
 		.sysctls = &o->sysctl,
 		.annotations = &o->annotation,
 		.host = &host,
@@ -121,14 +136,10 @@ static int make_config(struct run *run, const struct userdb_user *user, struct e
 	if (run->plan.seccomp_path)
 		r = load_seccomp(run->plan.seccomp_path, &seccomp, err);
 	m.seccomp_profile = seccomp;
-	if (r >= 0 && userns_own_ids(&uids, &gids) < 0)
-		r = err_set(err, -EIO, "cannot read the ids of this user namespace");
-	m.uid_map = &uids;
-	m.gid_map = &gids;
+	m.uid_map = &run->b.uids;
+	m.gid_map = &run->b.gids;
 	if (r >= 0)
 		r = dump_config(run, &m, err);
-	idmap_done(&uids);
-	idmap_done(&gids);
 	return r;
 }
 
@@ -156,12 +167,17 @@ static int describe(struct run *run, struct err *err)
 
 static int find_user(struct run *run, struct userdb_user *ret, struct err *err)
 {
+	const struct usernsmode *mode = &run->plan.userns;
 	const char *name = run->opts->user;
+	char own[32];
 	int r;
 
+	snprintf(own, sizeof(own), "%u:%u", mode->uid, mode->gid);
+	if (!name && mode->kind == USERNSMODE_KEEP_ID)
+		name = own;
 	if (!name)
 		name = json_get_str(json_object_get(run->b.image_config, "config"), "User");
-	r = user_find(run->b.root_mount, name, &run->opts->group_add, ret, err);
+	r = user_find(run->b.root_mount, name, &run->plan.groups, ret, err);
 	return r < 0 ? rootproc_explain(&run->b.c.root, r, err) : 0;
 }
 
@@ -294,6 +310,44 @@ static int replace(struct run *run, struct err *err)
 	return r;
 }
 
+/* As if it had been typed, with what it shows on stderr. */
+static int pull(const struct run *run, struct err *err)
+{
+	char *const argv[] = { "lamina", "--root", (char *)(uintptr_t)img_store_path(run->b.store),
+		"pull", (char *)(uintptr_t)run->image_name, NULL };
+	int status;
+	pid_t pid;
+
+	(void)fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		(void)dup2(STDERR_FILENO, STDOUT_FILENO);
+		(void)execv("/proc/self/exe", argv);
+		_exit(EXIT_LAMINA);
+	}
+	if (pid < 0)
+		return err_set(err, -errno, "cannot pull the image");
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0
+		       ? 0
+		       : err_say(err, -ENOENT, "its image could not be pulled");
+}
+
+static int find_image(struct run *run, struct err *err)
+{
+	const char *when = run->opts->pull ? run->opts->pull : "missing";
+	int r = str_eq(when, "always") ? pull(run, err) : 0;
+
+	if (r < 0)
+		return r;
+	r = boot_image(&run->b, run->image_name, err);
+	if (r != -ENOENT || !str_eq(when, "missing"))
+		return r;
+	r = pull(run, err);
+	return r < 0 ? r : boot_image(&run->b, run->image_name, err);
+}
+
 static int prepare(struct run *run, struct err *err)
 {
 	int r;
@@ -311,7 +365,7 @@ static int prepare(struct run *run, struct err *err)
 	if (r >= 0)
 		r = img_store_open(&run->b.store, run->cli->root, err);
 	if (r >= 0 && !run->opts->rootfs)
-		r = boot_image(&run->b, run->image_name, err);
+		r = find_image(run, err);
 	return r < 0 ? r : replace(run, err);
 }
 

@@ -6,16 +6,22 @@
 #include "runtime/ctropts.h"
 #include "runtime/detach.h"
 #include "runtime/spec_make.h"
+#include "runtime/usernsmode.h"
 
 /* As they are typed. */
 struct run_opts {
-	bool detach, rm, interactive, tty, read_only, privileged, rootfs, replace;
+	bool env_host, detach, rm, interactive, tty, read_only, privileged, rootfs, replace;
 	const char *name, *workdir, *user, *ip, *mac_address, *hostname, *entrypoint, *stop_signal;
+	const char *userns, *pid, *ipc, *uts, *tz, *umask, *pull, *cgroups;
+	const char *shm_size, *memory, *memory_swap, *memory_reservation, *cpus, *cpuset_cpus;
+	const char *cpuset_mems, *pids_limit, *oom_score_adj;
+	uint64_t cpu_shares, cpu_period, cpu_quota;
 	const char *cidfile, *pidfile, *detach_keys, *log_driver, *stop_timeout;
 	uint64_t preserve_fds, timeout;
 	struct strv env, env_file, volume, mount, tmpfs, publish;
 	struct strv cap_add, cap_drop, security_opt, ulimit, sysctl;
 	struct strv network, network_alias, add_host, dns, group_add, label, annotation, log_opt;
+	struct strv device;
 };
 
 extern const struct args_opt run_opts_table[];
@@ -31,6 +37,12 @@ struct run_plan {
 	unsigned int flags; /* enum spec_make_flags */
 	char *seccomp_path; /* of --security-opt seccomp=FILE; NULL: our own profile */
 	struct detach detach;
+	struct usernsmode userns;
+	struct spec_make_limits limits;
+	uint64_t shm_bytes; /* 0: the default */
+	struct spec_u64 umask;
+	struct spec_i64 oom_score_adj;
+	struct strv groups; /* of --group-add, without keep-groups */
 };
 
 /**

@@ -87,7 +87,7 @@ assert_nothing_left() {
 
 $FIX_STORE/containers/.gone:" "containers that are left"
 	assert_eq "$(ls "$XDG_RUNTIME_DIR/lamina/members")" "" "members that are left"
-	! grep -q fuse.lamina /proc/self/mounts || fail "a mount is left"
+	! grep -q '^lamina .* fuse.lamina' /proc/self/mounts || fail "a mount is left"
 }
 
 # pid_of NAME: of a container's first process

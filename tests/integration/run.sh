@@ -40,7 +40,7 @@ t_exit_code_is_the_programs() {
 	assert_fails 126 "cannot run '/etc'" ctr -- /etc
 	assert_fails 126 "cannot run '/etc/motd'" ctr -- /etc/motd
 	assert_fails 125 "unknown option" ctr --no-such-option --
-	assert_fails 125 "there is no image" store run no-such-image
+	assert_fails 125 "there is no image" store run --pull never no-such-image
 }
 
 t_nothing_is_printed_but_what_the_program_prints() {
