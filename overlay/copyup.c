@@ -335,6 +335,9 @@ static int copy_data(struct ovl_fs *fs, struct node *n, uint64_t want)
 		r = -EIO;
 	if (r == 0 && size < (uint64_t)st.st_size && ftruncate(ref.fd, (off_t)size) < 0)
 		r = -errno;
+	/* Our writes clear set-id bits, unless we are the machine's root. */
+	if (r == 0 && (st.st_mode & (S_ISUID | S_ISGID)) && fchmod(ref.fd, st.st_mode & 07777) < 0)
+		r = -errno;
 	if (r == 0 && futimens(ref.fd, ts) < 0)
 		r = -errno;
 	if (r == 0 && !(fs->flags & OVL_VOLATILE) && fsync(ref.fd) < 0)

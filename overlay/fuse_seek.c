@@ -6,6 +6,9 @@
 #include "overlay/ops.h"
 
 #include <pthread.h>
+#include <time.h>
+
+#define END_TIMEOUT_S 5
 
 struct seek_request {
 	struct seek_request *next;
@@ -82,18 +85,24 @@ struct fuse_seek *fuse_seek_new(void)
 	return s;
 }
 
-void fuse_seek_free(struct fuse_seek *s)
+int fuse_seek_free(struct fuse_seek *s)
 {
+	struct timespec end;
+
 	if (!s)
-		return;
+		return 0;
 	pthread_mutex_lock(&s->lock);
 	s->ends = true;
 	pthread_cond_signal(&s->changed);
 	pthread_mutex_unlock(&s->lock);
-	(void)pthread_join(s->thread, NULL);
+	(void)clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += END_TIMEOUT_S;
+	if (pthread_timedjoin_np(s->thread, NULL, &end) != 0)
+		return -EBUSY;
 	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
+	return 0;
 }
 
 void fuse_seek_request(struct fuse_seek *s, fuse_req_t req, fuse_ino_t ino, off_t off, int whence)

@@ -18,8 +18,12 @@ struct fuse_seek;
 /** fuse_seek_new() - start the thread; NULL if that is impossible */
 struct fuse_seek *fuse_seek_new(void);
 
-/** fuse_seek_free() - answer what is queued and end the thread; while the session still exists */
-void fuse_seek_free(struct fuse_seek *s);
+/**
+ * fuse_seek_free() - answer what is queued and end the thread; while the session still exists
+ * Return: 0; -EBUSY if it waits for writes that nobody serves any more, which ends with the process:
+ * the session has to stay.
+ */
+int fuse_seek_free(struct fuse_seek *s);
 
 /** fuse_seek_request() - take a request over; it is replied to later, or at once without memory */
 void fuse_seek_request(struct fuse_seek *s, fuse_req_t req, fuse_ino_t ino, off_t off, int whence);

@@ -286,8 +286,8 @@ int ovl_serve(struct ovl_fs *fs, int fuse_fd, const struct ovl_session_opts *opt
 	r = run_loop(&s);
 	(void)pthread_cancel(s.signal_thread);
 	(void)pthread_join(s.signal_thread, NULL);
-	fuse_seek_free(s.adapter.seek);
-	fuse_session_destroy(s.adapter.se);
+	if (fuse_seek_free(s.adapter.seek) == 0)
+		fuse_session_destroy(s.adapter.se);
 	/* An unmount ends the loop with ENODEV. */
 	return r < 0 && r != -ENODEV ? err_set(err, r, "serving the mount failed") : 0;
 }

@@ -181,7 +181,7 @@ check_setid_bits() {
 
 check_setid_bits_of_mappings() {
 	mkdir tree
-	head -c 8192 /dev/zero > tree/file
+	head -c 8192 /dev/zero | tee tree/file > tree/other
 	chmod 6755 tree/file
 	mnt
 	python3 -c 'import mmap
@@ -189,8 +189,15 @@ with open("mnt/file", "r+b") as f, mmap.mmap(f.fileno(), 0) as m:
     m[0:1] = b"x"
     m.flush()'
 	assert_eq "$(head -c 1 mnt/file) $(stat -c %a mnt/file)" 'x 6755'
+	chmod 2711 mnt/other	# its data comes with the write
+	python3 -c 'import mmap
+with open("mnt/other", "r+b") as f, mmap.mmap(f.fileno(), 0) as m:
+    m[0:1] = b"x"
+    m.flush()'
+	assert_eq "$(stat -c %a mnt/other)" 2711
 	remount
-	assert_eq "$(stat -c %a mnt/file)" 6755
+	assert_eq "$(stat -c %a mnt/file mnt/other)" "6755
+2711"
 }
 
 t_writes_through_mappings_keep_setid_bits() {
