@@ -135,7 +135,8 @@ static int take_handle(struct lower_dirs *d, uint32_t *ret)
 			return -ENOMEM;
 		d->chunks[d->n_recs / CHUNK_RECS] = chunk;
 	}
-	*ret = d->n_recs++;
+	*ret = d->n_recs;
+	__atomic_store_n(&d->n_recs, *ret + 1, __ATOMIC_RELEASE); /* also read without the lock */
 	return 0;
 }
 
@@ -499,10 +500,13 @@ void dirs_release(struct lower *l, uint64_t handle)
 bool dirs_wants_reclaim(struct lower *l)
 {
 	struct lower_dirs *d = dirs_of(l);
+	bool wants;
 
-	return __atomic_load_n(&d->n_queued, __ATOMIC_RELAXED) >= RELEASE_STEP ||
-	       __atomic_load_n(&d->n_entries, __ATOMIC_RELAXED) > DIRS_KEPT_ENTRIES + 1024 ||
-	       __atomic_load_n(&d->retired, __ATOMIC_RELAXED);
+	pthread_mutex_lock(&d->lock);
+	wants = d->n_queued >= RELEASE_STEP || d->n_entries > DIRS_KEPT_ENTRIES + 1024 ||
+		d->retired;
+	pthread_mutex_unlock(&d->lock);
+	return wants;
 }
 
 void dirs_reclaim(struct lower *l, bool (*in_use)(void *ctx, uint64_t handle), void *ctx)

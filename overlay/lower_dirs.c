@@ -21,7 +21,7 @@
 
 static int check_handle(const struct lower_dirs *d, uint64_t handle)
 {
-	return handle < __atomic_load_n(&d->n_recs, __ATOMIC_RELAXED) ? 0 : -EBADMSG;
+	return handle < __atomic_load_n(&d->n_recs, __ATOMIC_ACQUIRE) ? 0 : -EBADMSG;
 }
 
 static bool is_fresh(const struct lower_dirs *d)
