@@ -7,7 +7,7 @@
  *
  * Which instance a packet belongs to is a function of its ports, so that all packets of a
  * connection meet.  Ports of the container that are forwarded belong to instance 0, which
- * accepted those connections.  Fragments go where the first one of their datagram went.
+ * accepted those connections.
  *
  * Invariants: - what is broadcast (ARP, neighbour discovery) reaches every instance, and 0 answers
  *             - a shard that is not dirty has told the epoll what it waits for
@@ -40,8 +40,6 @@ enum { SLIRP_IDLE_MS = 1000 };
  * copies them: a quarter of the cost of a connection, and all their pages come to be.
  */
 enum { MRU_LONG4 = 32768 + 40, MRU_LONG6 = 32768 + 60 };
-/* Datagrams in fragments whose instance is remembered */
-enum { FRAGMENT_SLOTS = 64 };
 /* The longest frame that teaches the container's addresses and is kept for instances to come */
 enum { LESSON_LEN = 128 };
 
@@ -61,12 +59,6 @@ struct shard {
 	int64_t next_ms;
 };
 
-struct fragment {
-	uint8_t src[4];
-	uint16_t id;
-	uint8_t shard;
-};
-
 struct net_engine {
 	struct net_engine_opts opts;
 	struct sockaddr_in outbound;
@@ -79,7 +71,6 @@ struct net_engine {
 	int64_t listeners_rest_until_ms;
 	size_t n_accept_ready, n_accepted; /* in this turn */
 	uint8_t forwarded[NET_PROTO_MAX_][UINT16_MAX / 8 + 1]; /* the container's ports */
-	struct fragment fragments[FRAGMENT_SLOTS];
 	uint8_t lesson[LESSON_LEN]; /* the last ARP frame of the container */
 	size_t lesson_len;
 };
@@ -303,9 +294,7 @@ static bool is_forwarded(const struct net_engine *e, enum net_proto proto, uint1
 	return e->forwarded[proto][port / 8] & (1U << (port % 8));
 }
 
-/* The instance of a whole packet, or of the first of its fragments */
-static size_t shard_of_ports(
-	const struct net_engine *e, const uint8_t *frame, const struct net_pkt *p)
+static size_t shard_of(const struct net_engine *e, const uint8_t *frame, const struct net_pkt *p)
 {
 	bool tcp = net_pkt_has_tcp(frame, p);
 	uint16_t port, peer;
@@ -321,24 +310,6 @@ static size_t shard_of_ports(
 	h = ((uint32_t)port << 16 | (tcp ? peer : 0)) * 2654435761U;
 	h = (h >> 16) % NET_ENGINE_SHARDS;
 	return e->opts.plan->ipv6 ? (h & ~1U) | (p->version == 6) : h;
-}
-
-static size_t shard_of(struct net_engine *e, const uint8_t *frame, const struct net_pkt *p)
-{
-	const uint8_t *ip = frame + NET_ETH_LEN;
-	struct fragment *f;
-	uint16_t id;
-
-	if (!p->fragment)
-		return shard_of_ports(e, frame, p);
-	id = net_get16(ip + 4);
-	f = &e->fragments[id % FRAGMENT_SLOTS];
-	if (p->frag_off == 0) {
-		memcpy(f->src, ip + 12, sizeof(f->src));
-		f->id = id;
-		f->shard = (uint8_t)shard_of_ports(e, frame, p);
-	}
-	return f->id == id && memcmp(f->src, ip + 12, sizeof(f->src)) == 0 ? f->shard : 0;
 }
 
 /* Frames from which libslirp learns the container's hardware address */

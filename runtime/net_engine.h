@@ -39,7 +39,7 @@ struct net_engine_opts {
 int net_engine_new(const struct net_engine_opts *opts, struct net_engine **ret);
 void net_engine_free(struct net_engine *e);
 
-/** net_engine_input() - a complete frame of the container; @p: of @frame */
+/** net_engine_input() - a complete frame of the container, no IPv4 fragment; @p: of @frame */
 void net_engine_input(
 	struct net_engine *e, const uint8_t *frame, size_t len, const struct net_pkt *p);
 

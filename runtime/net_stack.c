@@ -2,7 +2,7 @@
 /*
  * libslirp on a tap: the loop of the network process
  *
- *      tap ─▶ parse ─▶ guard ─▶ MSS ─▶ checksum ─▶ net_engine_input()    64 frames a turn
+ *      tap ─▶ parse, put together ─▶ guard ─▶ MSS ─▶ checksum ─▶ net_engine_input()    64 frames a turn
  *                        └────▶ dns_input()
  *      tap ◀─ header, gso size or fragments ◀─ send_frame()
  *
@@ -18,6 +18,7 @@
 #include "runtime/net_engine.h"
 #include "runtime/net_guard.h"
 #include "runtime/net_mss.h"
+#include "runtime/net_reass.h"
 
 #include "base/log.h"
 
@@ -36,6 +37,7 @@ struct net_stack {
 	struct net_poll poll;
 	struct net_guard guard;
 	struct net_mss mss;
+	struct net_reass reass;
 	int64_t now_ms; /* before the sleep, then when frames arrived */
 	struct dns *dns; /* NULL: nothing answers at the DNS address */
 	int64_t dns_next_ms;
@@ -172,11 +174,18 @@ static void explain_ping(struct net_stack *s, const uint8_t *frame, const struct
 static void input_frame(
 	struct net_stack *s, const struct virtio_net_hdr *hdr, uint8_t *frame, size_t len)
 {
+	static const struct virtio_net_hdr nothing_left;
 	uint8_t answer[NET_REFUSE_LEN];
 	struct net_pkt p;
 
 	if (net_pkt_parse(frame, len, &p) < 0)
 		return;
+	if (p.version == 4 && p.fragment) {
+		len = net_reass_input(&s->reass, frame, &p, s->now_ms, &frame);
+		hdr = &nothing_left;
+		if (len == 0 || net_pkt_parse(frame, len, &p) < 0)
+			return;
+	}
 	switch (net_guard_from_guest(&s->guard, frame, &p, s->now_ms / 1000)) {
 	case NET_PASS:
 		explain_ping(s, frame, &p);

@@ -193,33 +193,3 @@ TEST(a_client_of_a_forwarded_port_reaches_the_container)
 	CHECK_INT(net_engine_forward_remove(e, NET_TCP, &host), ==, -ENOENT);
 	end();
 }
-
-TEST(fragments_follow_their_first)
-{
-	struct test_packet tp = { .src = "10.0.2.100",
-		.dst = "10.0.2.2",
-		.proto = IPPROTO_UDP,
-		.sport = 6000,
-		.payload = 1200 };
-	auto_fd fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	static uint8_t whole[LIMIT_NET_FRAME];
-	char data[2048];
-	struct net_pkt p;
-	struct net_out o;
-
-	tp.dport = bind_any(fd);
-	begin();
-	arp();
-	test_frame_make(&f, &tp);
-	memcpy(whole, f.bytes, f.len);
-	CHECK_INT(net_pkt_parse(whole, f.len, &p), ==, 0);
-	net_put16(whole + p.l4 + 6, 0);
-	for (size_t i = 0; net_out_fragment(whole, &p, 600, 77, i, &o) > 0; i++) {
-		memcpy(f.bytes, o.head, o.head_len);
-		memcpy(f.bytes + o.head_len, whole + o.rest, o.rest_len);
-		f.len = o.head_len + o.rest_len;
-		input();
-	}
-	CHECK_INT(recv(fd, data, sizeof(data), MSG_DONTWAIT), ==, 1200);
-	end();
-}
