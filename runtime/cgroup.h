@@ -47,6 +47,12 @@ int cgroup_add(int fd, pid_t pid, struct err *err);
  */
 int cgroup_apply(int fd, const struct spec_resources *res, struct err *err);
 
+/**
+ * cgroup_filter_devices() - have the kernel apply res->devices to all accesses from the group
+ * Needs CAP_SYS_ADMIN of the machine's first user namespace.  In runtime/cgroup_devices.c.
+ */
+int cgroup_filter_devices(int fd, const struct spec_resources *res, struct err *err);
+
 /** cgroup_wants_limits() - whether anything is asked for that needs a controller */
 bool cgroup_wants_limits(const struct spec_resources *res);
 

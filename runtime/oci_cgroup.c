@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "runtime/cgroup.h"
+#include "runtime/rootfs.h"
 
 static int enter(void *arg, pid_t pid, struct err *err)
 {
@@ -44,9 +45,16 @@ int oci_cgroup_prepare(struct oci_create *c, struct err *err)
 	struct err why = ERR_INIT;
 	auto_free char *path = NULL;
 	auto_fd mount_fd = -1;
+	int r;
 
 	if (is_disabled(c->oci))
 		return 0;
+	if (c->oci->systemd_cgroup ||
+		(c->oci->cgroup_manager && str_eq(c->oci->cgroup_manager, "systemd"))) {
+		err_say(err, -EOPNOTSUPP, "cgroups by systemd are not supported");
+		return err_hint(err, -EOPNOTSUPP,
+			"put 'cgroup_manager = \"cgroupfs\"' below [engine] into containers.conf");
+	}
 	mount_fd = cgroup_mount_open();
 	if (mount_fd < 0)
 		return cgroup_wants_limits(res)
@@ -70,7 +78,12 @@ int oci_cgroup_prepare(struct oci_create *c, struct err *err)
 	c->state.cgroup = ptr_take(&path);
 	c->stage.enter_cgroup = enter;
 	c->stage.arg = c;
-	return cgroup_apply(c->cgroup_fd, res, err);
+	r = cgroup_apply(c->cgroup_fd, res, err);
+	/* In a user namespace of its own nobody makes nodes, and what is bound was given. */
+	if (r >= 0 && res->n_devices > 0 && !c->spec->ns[SPEC_NS_USER].on &&
+		rootfs_may_make_nodes())
+		r = cgroup_filter_devices(c->cgroup_fd, res, err);
+	return r;
 }
 
 int oci_cgroup_open(const struct oci_state *s)

@@ -138,21 +138,20 @@ static int open_binds(struct rootfs *rf, int bundle_fd, struct err *err)
 	return r;
 }
 
-/* In the machine's first user namespace: in any other, device nodes cannot be made. */
-static bool all_ids_are_here(void)
+bool rootfs_may_make_nodes(void)
 {
 	auto_file f = fopen("/proc/self/uid_map", "re");
 	unsigned int inside, outside, n;
 
-	return f && fscanf(f, "%u %u %u", &inside, &outside, &n) == 3 && n == UINT32_MAX;
+	return proc_has_cap(CAP_MKNOD) && f && fscanf(f, "%u %u %u", &inside, &outside, &n) == 3 &&
+	       n == UINT32_MAX;
 }
 
 int rootfs_init(struct rootfs *rf, const struct spec *spec, struct err *err)
 {
 	memset(rf, 0, sizeof(*rf));
 	rf->spec = spec;
-	rf->makes_nodes =
-		!spec->ns[SPEC_NS_USER].on && proc_has_cap(CAP_MKNOD) && all_ids_are_here();
+	rf->makes_nodes = !spec->ns[SPEC_NS_USER].on && rootfs_may_make_nodes();
 	rf->root_fd = rf->proc_fd = -1;
 	for (size_t i = 0; i < ROOTFS_N_NODES; i++)
 		rf->node_fds[i] = -1;

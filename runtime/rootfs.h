@@ -45,6 +45,10 @@ struct rootfs {
 	int proc_fd; /* borrowed: the container's own procfs, of mounts[]; -1: none */
 };
 
+/** rootfs_may_make_nodes() - whether the caller may make device nodes: in no other user namespace
+ * than the machine's first */
+bool rootfs_may_make_nodes(void);
+
 /** rootfs_init() - read the mount options, take nothing yet; end with rootfs_done() */
 int rootfs_init(struct rootfs *rf, const struct spec *spec, struct err *err);
 
