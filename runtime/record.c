@@ -105,6 +105,10 @@ static int open_containers(int store_fd, struct err *err)
 {
 	int fd = open_dir(store_fd, "containers");
 
+	/* A store that this user may only read, and that never had a container. */
+	if ((fd == -EACCES || fd == -EROFS) &&
+		faccessat(store_fd, "containers", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		fd = -ENOENT;
 	return fd < 0 ? err_set(err, fd, "cannot open the directory of containers") : fd;
 }
 
