@@ -65,7 +65,9 @@ static int map_ids(struct boot *b, struct err *err)
 		r = usernsmode_map(mode.kind, &gids, mode.gid, &b->gids);
 	if (r == -ERANGE) {
 		err_say(err, r, "--userns %s needs subordinate ids", b->c.opts.userns);
-		err_hint(err, r, "lamina doctor");
+		err_hint(err, r,
+			"run 'usermod --add-subuids 100000-165535 --add-subgids 100000-165535 "
+			"USER' as root");
 	}
 	idmap_done(&uids);
 	idmap_done(&gids);

@@ -188,6 +188,7 @@ random.seed(sys.argv[1]); print(*sorted(random.sample(range(1, int(sys.argv[2]))
 
 t_kills_leave_a_store_that_is_sound_or_repaired() {
 	SEED=${KILL_SEED:-$RANDOM}
+	leaks_do_not_count
 	echo "# KILL_SEED=$SEED"
 	export LAMINA FIX_LAYOUT
 	survive '"$LAMINA" pull -q "oci:$FIX_LAYOUT:demo"' '"$LAMINA" images > /dev/null'
