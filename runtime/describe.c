@@ -9,9 +9,11 @@
 
 #include "base/cleanup.h"
 #include "runtime/logfile.h"
+#include "runtime/netstore.h"
 #include "runtime/network.h"
 #include "runtime/signame.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -237,6 +239,43 @@ static const char *network_mode(const struct ctropts *o)
 	return o->network ? o->network : "slirp";
 }
 
+static void put_lease(
+	struct maker *m, json_t *networks, const struct net_def *def, const struct net_lease *lease)
+{
+	json_t *j = put_object(m, networks, def->name);
+	char ip[INET_ADDRSTRLEN], mac[18];
+	struct net_plan plan;
+
+	(void)inet_ntop(AF_INET, &lease->ip, ip, sizeof(ip));
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", lease->mac[0], lease->mac[1],
+		lease->mac[2], lease->mac[3], lease->mac[4], lease->mac[5]);
+	put_text(m, j, "IPAddress", ip);
+	put_text(m, j, "MacAddress", mac);
+	if (netdef_plan(def, &plan, NULL) == 0) {
+		put_number(m, j, "IPPrefixLen", plan.prefix_len);
+		put_text(m, j, "Gateway", plan.gateway_text);
+	}
+}
+
+/* What a running container has in named networks.  Without access to them there is nothing to say. */
+static void put_leases(struct maker *m, json_t *networks, const struct describe *d)
+{
+	auto_netstore store = NETSTORE_INIT;
+	auto_strv names = { 0 };
+
+	if (netstore_open(&store, d->store_fd, NULL) < 0 || netstore_list(&store, &names, NULL) < 0)
+		return;
+	for (size_t i = 0; i < names.n; i++) {
+		auto_netdef def = { 0 };
+		const struct net_lease *lease = NULL;
+
+		if (netstore_read(&store, names.v[i], &def, NULL) == 0)
+			lease = ipam_find(&def, d->ctr->record.id);
+		if (lease && netstore_is_alive(&lease->holder))
+			put_lease(m, networks, &def, lease);
+	}
+}
+
 static void put_network(struct maker *m, json_t *doc, json_t *host, const struct describe *d)
 {
 	const struct ctropts *o = &d->ctr->opts;
@@ -251,7 +290,7 @@ static void put_network(struct maker *m, json_t *doc, json_t *host, const struct
 	put_number(m, s, "IPPrefixLen", slirp ? n.plan.prefix_len : 0);
 	put_text(m, s, "Gateway", slirp ? n.plan.gateway_text : "");
 	put(m, s, "Ports", port_bindings(m, &n.ports));
-	put_object(m, s, "Networks");
+	put_leases(m, put_object(m, s, "Networks"), d);
 	put(m, host, "PortBindings", port_bindings(m, &n.ports));
 	put_text(m, host, "NetworkMode", network_mode(o));
 	network_done(&n);

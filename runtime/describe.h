@@ -11,6 +11,7 @@
 
 struct describe {
 	const char *store_path; /* absolute */
+	int store_fd; /* borrowed: its networks say which addresses the container has */
 	const struct control_ctr *ctr;
 	const struct spec *spec; /* its configuration */
 };

@@ -23,7 +23,7 @@ static int inspect_container(struct ctl *ctl, const char *ref, json_t **ret, str
 	if (r >= 0 && !spec->process)
 		r = err_say(err, -EBADMSG, "its configuration has no process");
 	if (r >= 0) {
-		const struct describe d = { img_store_path(ctl->store), &c, spec };
+		const struct describe d = { img_store_path(ctl->store), ctl->c.store_fd, &c, spec };
 
 		*ret = describe_inspect(&d);
 		if (!*ret)

@@ -237,6 +237,16 @@ print(json.load(sys.stdin)[0]["subnet"])')" 10.89.0.0/24
 	assert_eq "$(lam network ls -q)" n
 }
 
+t_addresses_in_networks_are_inspected() {
+	start_host
+	lam network create a > /dev/null
+	lam network create --subnet 10.77.0.0/24 b > /dev/null
+	ctr web --network a --network b:ip=10.77.0.9
+	assert_eq "$(lam inspect --format '{{range $n, $v := .NetworkSettings.Networks}}{{$n}} {{$v.IPAddress}}/{{$v.IPPrefixLen}} {{end}}' web)" \
+		"a 10.89.0.4/24 b 10.77.0.9/24 "
+	assert_match "$(lam inspect --format '{{.NetworkSettings.Networks.b.MacAddress}}' web)" '^([0-9a-f]{2}:){5}[0-9a-f]{2}$'
+}
+
 # --- other people's namespaces ----------------------------------------------------------------
 
 # pid_of NAME: of a container's first process
