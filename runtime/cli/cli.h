@@ -32,6 +32,7 @@ struct cli_verb {
 	/* Return: the exit code.  Errors are printed by the verb through cli_fail(). */
 	int (*run)(struct cli *cli, void *opts, int argc, char **argv);
 	const char *detail; /* more, for the verb's own --help; or NULL */
+	bool enters_container; /* its processes get into containers: selfexe_protect() */
 };
 
 extern const struct cli_verb cli_verbs_commit[], cli_verbs_exec[], cli_verbs_fsck[],

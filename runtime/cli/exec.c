@@ -350,6 +350,7 @@ static const struct args_opt exec_table[] = {
 
 const struct cli_verb cli_verbs_exec[] = {
 	{ "exec", "[OPTION]… CONTAINER CMD [ARG]…", "run a command in a running container",
-		exec_table, sizeof(struct exec_opts), 2, -1, true, run_exec },
+		exec_table, sizeof(struct exec_opts), 2, -1, true, run_exec,
+		.enters_container = true },
 	{ 0 },
 };

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "runtime/cli/cli.h"
+#include "runtime/selfexe.h"
 
 #include <stdio.h>
 
@@ -170,5 +171,7 @@ int main(int argc, char **argv)
 		print_verb_help(v);
 		return 0;
 	}
+	if (v->enters_container && selfexe_protect(argv, &err) < 0)
+		return cli_fail(&err);
 	return run_verb(&cli, v, n - words, pos + words);
 }

@@ -510,9 +510,10 @@ static int run_create(struct cli *cli, void *opts, int argc, char **argv)
 
 const struct cli_verb cli_verbs_run[] = {
 	{ "run", "[OPTION]… IMAGE [CMD [ARG]…]", "run a command in a new container", run_opts_table,
-		sizeof(struct run_opts), 1, -1, true, run_run },
+		sizeof(struct run_opts), 1, -1, true, run_run, .enters_container = true },
 	{ "create", "[OPTION]… IMAGE [CMD [ARG]…]",
 		"make a container that 'lamina start' starts; the options of 'lamina run'",
-		run_opts_table, sizeof(struct run_opts), 1, -1, true, run_create },
+		run_opts_table, sizeof(struct run_opts), 1, -1, true, run_create,
+		.enters_container = true },
 	{ 0 },
 };

@@ -343,13 +343,15 @@ static const struct args_opt attach_table[] = {
 
 const struct cli_verb cli_verbs_start[] = {
 	{ "start", "[OPTION]… CONTAINER…", "start containers that were made or have ended",
-		start_table, sizeof(struct start_opts), 0, -1, false, run_start },
+		start_table, sizeof(struct start_opts), 0, -1, false, run_start,
+		.enters_container = true },
 	{ "init", "CONTAINER…",
 		"make the namespaces and mounts of containers, and wait with the command until "
 		"'lamina start'",
-		init_table, sizeof(struct start_opts), 0, -1, false, run_init },
+		init_table, sizeof(struct start_opts), 0, -1, false, run_init,
+		.enters_container = true },
 	{ "restart", "[OPTION]… CONTAINER…", "stop containers and start them again", restart_table,
-		sizeof(struct restart_opts), 0, -1, false, run_restart },
+		sizeof(struct restart_opts), 0, -1, false, run_restart, .enters_container = true },
 	{ "attach", "[OPTION]… CONTAINER",
 		"look at what a container writes, pass input and signals to it", attach_table,
 		sizeof(struct attach_opts), 1, 1, false, run_attach },

@@ -398,6 +398,21 @@ signal.pause()' > out &
 	wait_for '[ -z "$(own_processes)" ]'
 }
 
+t_our_program_is_out_of_reach_of_containers() {
+	local pid
+
+	# A container's root is us: of a program that we own, what enters containers is a sealed copy.
+	cp "$LAMINA" ./lamina
+	LAMINA_ROOT=$FIX_STORE ./lamina run --rm --network none "$FIX_IMAGE" \
+		sh -c 'trap exit TERM; echo up; while :; do sleep 0.1; done' > out &
+	pid=$!
+	wait_for 'grep -q up out'
+	assert_match "$(readlink "/proc/$pid/exe")" '^/memfd:lamina '
+	kill "$pid"
+	wait "$pid" || :
+	assert_nothing_left
+}
+
 t_killed_root_process_ends_the_container() {
 	local root
 
