@@ -77,7 +77,8 @@ t_user_namespaces() {
 
 t_a_terminal() {
 	need script
-	assert_match "$(declare -f pod > p.sh && script -qec "bash -c '. ./p.sh; FIX_DIR=$FIX_DIR pod run --rm -it bb tty'" /dev/null)" \
+	# The end of its input is something that script types; a slow terminal still shows it as "^@".
+	assert_match "$(declare -f pod > p.sh && script -qec "bash -c '. ./p.sh; FIX_DIR=$FIX_DIR pod run --rm -it bb tty'" /dev/null | sed 's/^^@//')" \
 		'^/dev/pts/0'
 }
 
