@@ -77,9 +77,9 @@ t_user_namespaces() {
 
 t_a_terminal() {
 	need script
-	# The end of its input is something that script types; a slow terminal still shows it as "^@".
-	assert_match "$(declare -f pod > p.sh && script -qec "bash -c '. ./p.sh; FIX_DIR=$FIX_DIR pod run --rm -it bb tty'" /dev/null | sed 's/^^@//')" \
-		'^/dev/pts/0'
+	# A fifo that we hold open is its input: at the end of an input script types ^D, and Podman may close the terminal on it.
+	mkfifo in && declare -f pod > p.sh
+	assert_match "$(script -qec "bash -c '. ./p.sh; FIX_DIR=$FIX_DIR pod run --rm -it bb tty'" /dev/null <> in)" '^/dev/pts/0'
 }
 
 t_a_container_in_the_background() {
