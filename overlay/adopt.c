@@ -10,7 +10,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 #define LIMIT_DEPTH 512 /* directories below this are left as they are */
@@ -46,8 +50,25 @@ static int adopt_attrs(int fd)
 	return r;
 }
 
+struct adoption {
+	enum adopt_flags flags;
+	int depth;
+};
+
+static int adopt_dir(const struct adoption *a, int fd);
+
+/* A directory beside the name that hides it came in its layer to replace the one below. */
+static int adopt_replaced(int dirfd, const char *name)
+{
+	auto_fd fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -errno;
+	return upper_mark_opaque(fd);
+}
+
 /* A name that hides another: the device first, then nothing needs the name any more. */
-static int adopt_whiteout(int dirfd, const char *name, const char *target)
+static int adopt_name(const struct adoption *a, int dirfd, const char *name, const char *target)
 {
 	struct stat st;
 	int r;
@@ -56,49 +77,81 @@ static int adopt_whiteout(int dirfd, const char *name, const char *target)
 		return -errno;
 	if (!S_ISREG(st.st_mode) || st.st_size > 0)
 		return 0; /* somebody's file that happens to be called so */
+	r = adopt_replaced(dirfd, target);
+	if (r < 0 || (a->flags & ADOPT_NAMES))
+		return r;
 	r = upper_make_whiteout(dirfd, target);
 	if (r < 0 && r != -EEXIST)
 		return r;
 	return unlinkat(dirfd, name, 0) < 0 ? -errno : 0;
 }
 
-static int adopt_opaque_file(int dirfd, const char *name)
+/* The other way round. */
+static int adopt_device(int dirfd, const char *name)
+{
+	char wh[NAME_MAX + 1];
+	struct stat st;
+	int fd;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(0, 0))
+		return 0;
+	if (snprintf(wh, sizeof(wh), ".wh.%s", name) >= (int)sizeof(wh))
+		return -ENAMETOOLONG;
+	fd = openat(dirfd, wh, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	(void)close(fd);
+	return unlinkat(dirfd, name, 0) < 0 ? -errno : 0;
+}
+
+static int adopt_opaque_file(const struct adoption *a, int dirfd, const char *name)
 {
 	int r = upper_mark_opaque(dirfd);
 
-	return r < 0 ? r : unlinkat(dirfd, name, 0) < 0 ? -errno : 0;
+	if (r < 0 || (a->flags & ADOPT_NAMES))
+		return r;
+	return unlinkat(dirfd, name, 0) < 0 ? -errno : 0;
 }
 
-static int adopt_dir(int fd, int depth);
-
-static int adopt_entry(int dirfd, const struct dirent *de, int depth)
+static int adopt_inode(const struct adoption *a, int dirfd, const struct dirent *de)
 {
-	size_t len = strlen(de->d_name);
-	const char *target;
-	int fd, r = wh_from_tar_name(de->d_name, len, &target);
+	const struct adoption below = { a->flags, a->depth + 1 };
+	int fd, r;
 
-	if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
-		return 0;
-	if (r == WH_DELETED)
-		return adopt_whiteout(dirfd, de->d_name, target);
-	if (r == WH_OPAQUE)
-		return adopt_opaque_file(dirfd, de->d_name);
-	if (de->d_type != DT_DIR && de->d_type != DT_REG && de->d_type != DT_UNKNOWN)
-		return 0;
 	fd = openat(dirfd, de->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT || errno == EACCES || errno == ELOOP || errno == ENXIO
 			       ? 0
 			       : -errno;
-	if (de->d_type == DT_DIR && depth < LIMIT_DEPTH)
-		return adopt_dir(fd, depth + 1);
+	if (de->d_type == DT_DIR && below.depth <= LIMIT_DEPTH)
+		return adopt_dir(&below, fd);
 	r = adopt_attrs(fd);
 	(void)close(fd);
 	return r;
 }
 
+static int adopt_entry(const struct adoption *a, int dirfd, const struct dirent *de)
+{
+	const char *target;
+	int r = wh_from_tar_name(de->d_name, strlen(de->d_name), &target);
+
+	if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
+		return 0;
+	if (r == WH_DELETED)
+		return adopt_name(a, dirfd, de->d_name, target);
+	if (r == WH_OPAQUE)
+		return adopt_opaque_file(a, dirfd, de->d_name);
+	if (de->d_type == DT_CHR && (a->flags & ADOPT_NAMES))
+		return adopt_device(dirfd, de->d_name);
+	if (de->d_type != DT_DIR && de->d_type != DT_REG && de->d_type != DT_UNKNOWN)
+		return 0;
+	return adopt_inode(a, dirfd, de);
+}
+
 /* Consumes @fd.  Times of directories stay: they are part of what a layer says. */
-static int adopt_dir(int fd, int depth)
+static int adopt_dir(const struct adoption *a, int fd)
 {
 	struct timespec ts[2];
 	const struct dirent *de;
@@ -117,7 +170,7 @@ static int adopt_dir(int fd, int depth)
 			r = -errno;
 			break;
 		}
-		r = adopt_entry(fd, de, depth);
+		r = adopt_entry(a, fd, de);
 	}
 	if (r == 0) {
 		ts[0] = st.st_atim;
@@ -128,9 +181,10 @@ static int adopt_dir(int fd, int depth)
 	return r;
 }
 
-int adopt_upper(int fd)
+int adopt_upper(int fd, enum adopt_flags flags)
 {
+	const struct adoption a = { flags, 0 };
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return copy < 0 ? -errno : adopt_dir(copy, 0);
+	return copy < 0 ? -errno : adopt_dir(&a, copy);
 }

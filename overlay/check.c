@@ -9,6 +9,7 @@
  */
 #include "overlay/check.h"
 
+#include "base/at.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "overlay/meta.h"
@@ -34,6 +35,7 @@ struct check {
 	const struct check_opts *o;
 	struct buf path; /* of what is examined */
 	int64_t n_wrong;
+	bool names; /* whiteouts are names in this upper */
 	struct claim *claims;
 	size_t n_claims, room;
 };
@@ -248,14 +250,23 @@ static int check_entry(
 	const char *target;
 	struct stat st;
 	int kind = wh_from_tar_name(name, strlen(name), &target);
+	bool device;
 
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		wrong(c, "cannot be examined: %s", strerror(errno));
 		return 0;
 	}
-	if (kind == WH_OPAQUE || (kind == WH_DELETED && S_ISREG(st.st_mode) && st.st_size == 0))
+	device = meta_is_whiteout(&st);
+	if (c->names && kind != WH_NONE) {
+		if (kind == WH_DELETED)
+			check_whiteout(c, dir, opaque, target);
+		return 0;
+	}
+	if (device ? c->names
+		   : kind == WH_OPAQUE ||
+				(kind == WH_DELETED && S_ISREG(st.st_mode) && st.st_size == 0))
 		wrong(c, "a whiteout in another dialect");
-	if (meta_is_whiteout(&st))
+	if (device)
 		check_whiteout(c, dir, opaque, name);
 	else if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
 		return check_inode(c, dirfd, dir, name, depth);
@@ -359,12 +370,26 @@ static int check_index(struct check *c)
 	return r;
 }
 
+/* Without a superblock it is an upper that was never mounted here, in the usual dialect. */
+static bool spells_names(const struct check *c)
+{
+	struct upper_super super = { 0 };
+	auto_free char *text = NULL;
+	bool read_only;
+	size_t len;
+
+	return c->o->state_fd >= 0 &&
+	       at_read_file(c->o->state_fd, "super", LIMIT_SUPER_BYTES, &text, &len) == 0 &&
+	       upper_super_parse(text, len, &super, &read_only, NULL) == 0 && super.names;
+}
+
 int64_t check_upper(const struct check_opts *o, struct err *err)
 {
 	struct check c = { .o = o };
-	int fd = openat(o->tree_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = fd < 0 ? -errno : check_dir(&c, fd, 0, false, 0);
+	int fd = openat(o->tree_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 
+	c.names = spells_names(&c);
+	r = fd < 0 ? -errno : check_dir(&c, fd, 0, false, 0);
 	if (r == 0)
 		check_claims(&c);
 	if (r == 0 && o->state_fd >= 0)

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "overlay/hide.h"
 #include "overlay/inum.h"
 #include "overlay/locate.h"
 #include "overlay/redirect.h"
@@ -63,16 +64,30 @@ void child_slot_clear(struct node *dir, const char *name, const struct dir_slot 
 		dn_del(&dir->names, e);
 }
 
+/* A whiteout beside the name that it hides; where that is there, too, it is left from a crash. */
+static int load_hidden(struct ovl_fs *fs, struct node *dir, int dirfd, const char *name)
+{
+	struct dir_slot slot;
+	int r = child_slot(fs, dir, name, strlen(name), &slot);
+
+	if (r == 0 && slot.upper)
+		hide_drop_stale(fs->up, dirfd, name);
+	return r < 0 || slot.upper ? r : child_slot_set(dir, &slot, name, DT_CHR, DN_WHITEOUT);
+}
+
 static int load_one(struct ovl_fs *fs, struct node *dir, int dirfd, const struct dirent *de)
 {
 	enum dname_flags flags = 0;
 	uint8_t type = de->d_type;
+	const char *hidden;
 	struct dir_slot slot;
 	struct stat st;
 	int r;
 
 	if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
 		return 0;
+	if (hide_target(fs->up, de->d_name, &hidden))
+		return hidden ? load_hidden(fs, dir, dirfd, hidden) : 0;
 	if (type == DT_UNKNOWN || type == DT_CHR) {
 		if (fstatat(dirfd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return errno == ENOENT ? 0 : -errno;
@@ -81,6 +96,8 @@ static int load_one(struct ovl_fs *fs, struct node *dir, int dirfd, const struct
 			flags = DN_WHITEOUT;
 	}
 	r = child_slot(fs, dir, de->d_name, strlen(de->d_name), &slot);
+	if (r == 0 && slot.upper)
+		hide_drop_stale(fs->up, dirfd, de->d_name);
 	return r < 0 ? r : child_slot_set(dir, &slot, de->d_name, type, flags);
 }
 

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "overlay/child.h"
 #include "overlay/copyup.h"
+#include "overlay/hide.h"
 #include "overlay/locate.h"
 #include "overlay/walk.h"
 #include "overlay/xattrs.h"
@@ -176,7 +177,7 @@ int copywhole_detach(struct ovl_fs *fs, struct node *dir)
 		r = locate_dir_fd(fs, dir, &ref);
 	if (r < 0)
 		return r;
-	r = upper_mark_opaque(ref.fd);
+	r = hide_mark_opaque(fs->up, ref.fd);
 	fdc_release(fs->fds, &ref);
 	if (r == 0)
 		stand_alone(dir);
@@ -204,8 +205,8 @@ int copywhole_clean_one(struct ovl_fs *fs, struct node *dir)
 		return r;
 	}
 	for (uint64_t off = 0; r == 0 && (e = dn_next(&dir->names, off)); off = e->off + 1)
-		if ((e->flags & DN_WHITEOUT) && unlinkat(ref.fd, e->name, 0) < 0)
-			r = -errno;
+		if (e->flags & DN_WHITEOUT)
+			r = hide_clear(fs->up, ref.fd, e->name);
 	ts[0] = st.st_atim;
 	ts[1] = st.st_mtim;
 	(void)futimens(ref.fd, ts);

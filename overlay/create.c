@@ -8,11 +8,13 @@
  *
  * Locking: the directory's lock is held throughout.
  */
+#include "base/at.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "overlay/acl.h"
 #include "overlay/child.h"
 #include "overlay/copyup.h"
+#include "overlay/hide.h"
 #include "overlay/inum.h"
 #include "overlay/locate.h"
 #include "overlay/ops.h"
@@ -169,7 +171,7 @@ static int make_file_in_work(struct making *m)
 	if (r == 0)
 		r = set_acls(m);
 	if (r == 0 && S_ISDIR(m->want.mode) && m->slot.has_lower)
-		r = upper_mark_opaque(m->fd);
+		r = hide_mark_opaque(m->fs->up, m->fd);
 	return r;
 }
 
@@ -178,14 +180,9 @@ static int publish(struct making *m)
 {
 	int work = m->fs->up->work_fd, dirfd = m->dirfd.fd;
 
-	if (!is_whiteout(&m->slot))
-		return renameat2(work, m->tmp, dirfd, m->name, RENAME_NOREPLACE) < 0 ? -errno : 0;
-	if (!S_ISDIR(m->want.mode))
-		return renameat(work, m->tmp, dirfd, m->name) < 0 ? -errno : 0;
-	if (renameat2(work, m->tmp, dirfd, m->name, RENAME_EXCHANGE) < 0)
-		return -errno;
-	(void)unlinkat(work, m->tmp, 0);
-	return 0;
+	if (is_whiteout(&m->slot))
+		return hide_cover(m->fs->up, m->tmp, dirfd, m->name);
+	return renameat2(work, m->tmp, dirfd, m->name, RENAME_NOREPLACE) < 0 ? -errno : 0;
 }
 
 static int make_in_work(struct making *m)
@@ -203,7 +200,7 @@ static int make_in_work(struct making *m)
 	if (r == 0)
 		r = publish(m);
 	if (r < 0) {
-		(void)unlinkat(work, m->tmp, S_ISDIR(m->want.mode) ? AT_REMOVEDIR : 0);
+		(void)at_remove_tree(work, m->tmp);
 		return r;
 	}
 	return 0;
@@ -264,6 +261,8 @@ static int begin(struct ovl_fs *fs, uint64_t dir, const char *name, struct node 
 	struct node *locked[2] = { NULL, also };
 	int r = strlen(name) > NAME_MAX ? -ENAMETOOLONG : 0;
 
+	if (r == 0 && fs->up && hide_is_reserved(fs->up, name))
+		r = -EINVAL;
 	if (r == 0)
 		r = copyup_dir(fs, dir, ret);
 	if (r < 0)
@@ -407,9 +406,10 @@ static int link_locked(struct ovl_fs *fs, struct node *n, struct node *dir, cons
 	} else if (r == 0) {
 		upper_work_name(fs->up, tmp);
 		r = link_from(&at, fs->up->work_fd, tmp);
-		if (r == 0 && renameat(fs->up->work_fd, tmp, dirfd.fd, name) < 0) {
-			r = -errno;
-			(void)unlinkat(fs->up->work_fd, tmp, 0);
+		if (r == 0) {
+			r = hide_cover(fs->up, tmp, dirfd.fd, name);
+			if (r < 0)
+				(void)unlinkat(fs->up->work_fd, tmp, 0);
 		}
 	}
 	if (r == 0)

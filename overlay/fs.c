@@ -220,6 +220,7 @@ static int open_upper(struct ovl_fs *fs, const struct ovl_config *cfg, struct er
 		.ownership = fs->can_chown ? UPPER_PLAIN : UPPER_OVERRIDE,
 		.flags = (cfg->flags & OVL_VOLATILE ? UPPER_VOLATILE : 0) |
 			 (cfg->flags & OVL_PEEK ? UPPER_PEEK : 0) |
+			 (cfg->flags & OVL_NAME_WHITEOUTS ? UPPER_NAMES : 0) |
 			 (cfg->flags & OVL_GIVEN_TREE ? UPPER_GIVEN_TREE : 0) };
 	int r = upper_open(&fs->up, &opts, err);
 

@@ -28,6 +28,8 @@ enum ovl_flags {
 	OVL_SQUASH_GID = 1 << 6, /* the same for squash_gid */
 	OVL_STATIC_NLINK = 1 << 7, /* all directories show one link */
 	OVL_GIVEN_TREE = 1 << 10, /* the upper tree stands where somebody else chose */
+	OVL_NAME_WHITEOUTS = 1 << 11, /* with OVL_GIVEN_TREE: a new upper spells whiteouts as names
+				       */
 	OVL_KEEP_OWNERS = 1 << 8, /* owner and mode of all that is written stand in the override */
 };
 

@@ -166,6 +166,8 @@ static enum ovl_flags fs_flags(const struct opts *o)
 		flags |= OVL_STATIC_NLINK;
 	if (o->xattr_permissions)
 		flags |= OVL_KEEP_OWNERS;
+	if (getenv("FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT"))
+		flags |= OVL_NAME_WHITEOUTS;
 	return flags;
 }
 

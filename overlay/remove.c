@@ -3,7 +3,7 @@
  * unlink and rmdir
  *
  *                            nothing below          the lower has the name
- *      only in the lower     –                      mknod a whiteout
+ *      only in the lower     –                      a whiteout: overlay/hide.h
  *      file in the upper     unlink                 work/whiteout ─ rename ─▶ over it
  *      dir in the upper      rmdir (via work/ if    work/whiteout ◀─ exchange ─▶ it, then removed
  *                            whiteouts are in it)   from work/
@@ -18,6 +18,7 @@
 #include "base/at.h"
 #include "base/cleanup.h"
 #include "overlay/copyup.h"
+#include "overlay/hide.h"
 #include "overlay/locate.h"
 #include "overlay/ops.h"
 #include "overlay/visible.h"
@@ -26,12 +27,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
-
-int remove_make_whiteout(struct ovl_fs *fs, char tmp[UPPER_WORK_NAME_BYTES])
-{
-	upper_work_name(fs->up, tmp);
-	return upper_make_whiteout(fs->up->work_fd, tmp);
-}
 
 int remove_node_of(struct ovl_fs *fs, struct child *c, struct node **ret)
 {
@@ -126,7 +121,8 @@ static int remove_open_dir(struct ovl_fs *fs, struct node *dir, const char *tmp)
 	const struct dname *e;
 
 	for (uint64_t off = 0; (e = dn_next(&dir->names, off)); off = e->off + 1)
-		(void)unlinkat(dir->orphan_fd, e->name, 0);
+		(void)hide_clear(fs->up, dir->orphan_fd, e->name);
+	hide_empty_opaque(fs->up, dir->orphan_fd);
 	return unlinkat(fs->up->work_fd, tmp, AT_REMOVEDIR);
 }
 
@@ -175,41 +171,26 @@ struct node_link *remove_forget_name(struct ovl_fs *fs, struct node *n, struct n
 
 /* ---- the system calls ---- */
 
-static int remove_file(struct ovl_fs *fs, int dirfd, const char *name, bool whiteout)
-{
-	char tmp[UPPER_WORK_NAME_BYTES];
-	int r;
-
-	if (!whiteout)
-		return unlinkat(dirfd, name, 0) < 0 ? -errno : 0;
-	r = remove_make_whiteout(fs, tmp);
-	if (r == 0 && renameat(fs->up->work_fd, tmp, dirfd, name) < 0) {
-		r = -errno;
-		(void)unlinkat(fs->up->work_fd, tmp, 0);
-	}
-	return r;
-}
-
 static int remove_dir(
 	struct ovl_fs *fs, struct node *dir, int dirfd, const char *name, bool whiteout)
 {
 	char tmp[UPPER_WORK_NAME_BYTES];
-	int r = 0;
+	int r;
 
-	if (!whiteout && dir->names.n == 0 && dir->orphan_fd >= 0)
-		return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
-	if (whiteout) {
-		r = remove_make_whiteout(fs, tmp);
-		if (r < 0)
+	/* What is left in it, if anything, is no name that counts. */
+	if (!whiteout && dir->names.n == 0 && dir->orphan_fd >= 0) {
+		r = unlinkat(dirfd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+		if (r != -ENOTEMPTY)
 			return r;
+	}
+	if (whiteout) {
+		r = hide_dir(fs->up, dirfd, name, tmp);
 	} else {
 		upper_work_name(fs->up, tmp);
+		r = renameat(dirfd, name, fs->up->work_fd, tmp) < 0 ? -errno : 0;
 	}
-	if (renameat2(dirfd, name, fs->up->work_fd, tmp, whiteout ? RENAME_EXCHANGE : 0) < 0) {
-		r = -errno;
-		(void)unlinkat(fs->up->work_fd, tmp, 0);
+	if (r < 0)
 		return r;
-	}
 	/* The directory with nothing but whiteouts in it. */
 	remove_put_away(fs, dir, tmp);
 	return 0;
@@ -233,8 +214,10 @@ static int remove_upper(struct removal *m, int dirfd)
 
 	if (r < 0)
 		return r;
+	if (!m->is_dir && m->slot.has_lower)
+		return hide_file(fs->up, dirfd, m->name);
 	if (!m->is_dir)
-		return remove_file(fs, dirfd, m->name, m->slot.has_lower);
+		return unlinkat(dirfd, m->name, 0) < 0 ? -errno : 0;
 	pthread_rwlock_wrlock(&fs->tree);
 	r = remove_dir(fs, m->n, dirfd, m->name, m->slot.has_lower);
 	pthread_rwlock_unlock(&fs->tree);
@@ -266,7 +249,7 @@ static int remove_locked(struct removal *m)
 	r = locate_dir_fd(fs, m->parent, &dirfd);
 	if (r < 0)
 		return r;
-	r = in_upper ? remove_upper(m, dirfd.fd) : upper_make_whiteout(dirfd.fd, m->name);
+	r = in_upper ? remove_upper(m, dirfd.fd) : hide_name(fs->up, dirfd.fd, m->name);
 	fdc_release(fs->fds, &dirfd);
 	if (r < 0)
 		return r;

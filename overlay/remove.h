@@ -30,6 +30,3 @@ struct node_link *remove_forget_name(struct ovl_fs *fs, struct node *n, struct n
  * descriptor keeps it; its lock is held
  */
 void remove_put_away(struct ovl_fs *fs, struct node *dir, const char *tmp);
-
-/** remove_make_whiteout() - in work/, under a fresh name */
-int remove_make_whiteout(struct ovl_fs *fs, char tmp[UPPER_WORK_NAME_BYTES]);

@@ -18,6 +18,7 @@
 #include "base/cleanup.h"
 #include "overlay/copyup.h"
 #include "overlay/copywhole.h"
+#include "overlay/hide.h"
 #include "overlay/locate.h"
 #include "overlay/ops.h"
 #include "overlay/redirect.h"
@@ -121,6 +122,8 @@ static int prepare(struct renaming *m)
 	struct ovl_fs *fs = m->fs;
 	int r = strlen(m->to.name) > NAME_MAX ? -ENAMETOOLONG : 0;
 
+	if (r == 0 && hide_is_reserved(fs->up, m->to.name))
+		r = -EINVAL;
 	if (r == 0)
 		r = prepare_mover(fs, &m->from);
 	if (r == 0)
@@ -187,7 +190,7 @@ static int make_opaque(struct ovl_fs *fs, struct node *dir)
 
 	if (r < 0)
 		return r;
-	r = upper_mark_opaque(ref.fd);
+	r = hide_mark_opaque(fs->up, ref.fd);
 	fdc_release(fs->fds, &ref);
 	return r;
 }
@@ -255,7 +258,11 @@ static int make_way(struct renaming *m)
 		r = copywhole_detach(m->fs, to->n);
 	if (r == 0)
 		r = copywhole_clean_one(m->fs, to->n);
-	return r == 0 && to->n->orphan_fd < 0 ? clear_dir(m->fs, to) : r;
+	if (r == 0 && to->n->orphan_fd < 0)
+		return clear_dir(m->fs, to);
+	if (r == 0)
+		hide_empty_opaque(m->fs->up, to->n->orphan_fd);
+	return r;
 }
 
 /* A directory is about to stand at @to: nothing but its own contents may show in it there. */
@@ -292,22 +299,19 @@ static void settle_move(struct ovl_fs *fs, struct side *s, const struct side *to
 static int move(struct renaming *m)
 {
 	struct side *from = &m->from, *to = &m->to;
-	bool leave_whiteout = from->slot.has_lower;
-	unsigned int flags = leave_whiteout ? RENAME_WHITEOUT : 0;
+	const struct hide_move hm = { .from_fd = from->fd.fd,
+		.from = from->name,
+		.to_fd = to->fd.fd,
+		.to = to->name,
+		.is_dir = S_ISDIR(from->n->fmt),
+		.leave = from->slot.has_lower,
+		.covered = is_whiteout(to) };
 
 	if (m->flags & RENAME_EXCHANGE)
 		return renameat2(from->fd.fd, from->name, to->fd.fd, to->name, RENAME_EXCHANGE) < 0
 			       ? -errno
 			       : 0;
-	if (!S_ISDIR(from->n->fmt) || !is_whiteout(to))
-		return renameat2(from->fd.fd, from->name, to->fd.fd, to->name, flags) < 0 ? -errno
-											  : 0;
-	if (renameat2(from->fd.fd, from->name, to->fd.fd, to->name, RENAME_EXCHANGE) < 0)
-		return -errno;
-	/* The whiteout is at the old name now, where it hides nothing unless the lower has it. */
-	if (!leave_whiteout)
-		(void)unlinkat(from->fd.fd, from->name, 0);
-	return 0;
+	return hide_move(m->fs->up, &hm);
 }
 
 /* ---- afterwards ---- */
@@ -383,6 +387,7 @@ static int put_device(struct renaming *m)
 	if (renameat(m->fs->up->work_fd, m->device, from->fd.fd, from->name) < 0)
 		return -errno;
 	*m->device = '\0';
+	hide_drop_stale(m->fs->up, from->fd.fd, from->name);
 	/* The entry may have moved: see record_move(). */
 	r = child_slot(m->fs, from->dir, from->name, strlen(from->name), &slot);
 	return r < 0 ? r : child_slot_set(from->dir, &slot, from->name, DT_REG, 0);

@@ -23,8 +23,7 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
-#define LIMIT_SUPER_BYTES 4096
-#define LOCK_TRIES	  500 /* of 10 ms */
+#define LOCK_TRIES 500 /* of 10 ms */
 
 void upper_work_name(struct upper *up, char name[UPPER_WORK_NAME_BYTES])
 {
@@ -113,11 +112,9 @@ static int parse_dialect(char **rest, struct upper_super *ret, struct err *err)
 {
 	const char *v = next_value(rest, "whiteout");
 
-	if (v && str_eq(v, "name"))
-		return err_say(err, -EPROTONOSUPPORT,
-			"the upper spells whiteouts as names, which this version cannot write");
-	if (!v || !str_eq(v, "device"))
+	if (!v || (!str_eq(v, "device") && !str_eq(v, "name")))
 		return err_say(err, -EBADMSG, "bad line 'whiteout'");
+	ret->names = str_eq(v, "name");
 	v = next_value(rest, "ownership");
 	if (!v || (!str_eq(v, "plain") && !str_eq(v, "override")))
 		return err_say(err, -EBADMSG, "bad line 'ownership'");
@@ -175,9 +172,10 @@ static int write_super(struct upper *up, const struct upper_super *super)
 	const enum at_replace_flags sync = up->flags & UPPER_VOLATILE ? 0 : AT_REPLACE_SYNC;
 	auto_buf b = { 0 };
 	int r = buf_printf(&b,
-		"lamina-upper 1\nlower %s\nwhiteout device\nownership %s\nmetadata xattr\n"
+		"lamina-upper 1\nlower %s\nwhiteout %s\nownership %s\nmetadata xattr\n"
 		"features-compat %s\nfeatures-ro -\nfeatures-incompat redirect,metacopy,index\n",
-		super->lower, super->ownership == UPPER_OVERRIDE ? "override" : "plain",
+		super->lower, super->names ? "name" : "device",
+		super->ownership == UPPER_OVERRIDE ? "override" : "plain",
 		super->moved ? "moved" : "-");
 
 	if (r == 0)
@@ -227,7 +225,8 @@ static int probe_xattrs(struct upper *up, struct err *err)
 	return err_hint(err, -EOPNOTSUPP, "put the upper on ext4, xfs, btrfs or tmpfs");
 }
 
-static int probe_whiteout(struct upper *up, struct err *err)
+/* Some filesystems accept the call and show something else. */
+static int probe_whiteout(struct upper *up)
 {
 	char name[UPPER_WORK_NAME_BYTES];
 	struct stat st;
@@ -236,13 +235,38 @@ static int probe_whiteout(struct upper *up, struct err *err)
 	upper_work_name(up, name);
 	r = upper_make_whiteout(up->work_fd, name);
 	if (r < 0)
-		return err_set(err, r, "cannot make whiteouts (0/0 devices) there");
-	/* Some filesystems accept the call and show something else. */
+		return r;
 	if (fstatat(up->work_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISCHR(st.st_mode) ||
 		st.st_rdev != makedev(0, 0))
-		r = err_say(err, -EOPNOTSUPP, "the filesystem does not keep whiteouts");
+		r = -EOPNOTSUPP;
 	(void)unlinkat(up->work_fd, name, 0);
 	return r;
+}
+
+/* Layers of others are made of directories; an upper of an image has names that begin with .wh. */
+static int choose_whiteouts(struct upper *up, struct err *err)
+{
+	int r = up->flags & UPPER_NAMES ? -EOPNOTSUPP : probe_whiteout(up);
+
+	up->super.names = r < 0 && (up->flags & UPPER_GIVEN_TREE);
+	return r < 0 && !up->super.names
+		       ? err_set(err, r, "cannot make whiteouts (0/0 devices) there")
+		       : 0;
+}
+
+/* The first mount. */
+static int begin_upper(struct upper *up, const struct upper_opts *o, struct err *err)
+{
+	int r = probe_xattrs(up, err);
+
+	if (r == 0)
+		r = choose_whiteouts(up, err);
+	if (r == 0 && (o->flags & UPPER_GIVEN_TREE)) {
+		r = adopt_upper(o->tree_fd, up->super.names ? ADOPT_NAMES : 0);
+		if (r < 0)
+			err_set(err, r, "cannot take it over");
+	}
+	return r < 0 ? r : make_super(up, o, err);
 }
 
 static int read_super(struct upper *up, const struct upper_opts *o, struct err *err)
@@ -253,17 +277,8 @@ static int read_super(struct upper *up, const struct upper_opts *o, struct err *
 	int r;
 
 	r = at_read_file(up->state_fd, "super", LIMIT_SUPER_BYTES, &text, &len);
-	if (r == -ENOENT) {
-		r = probe_xattrs(up, err);
-		if (r == 0)
-			r = probe_whiteout(up, err);
-		if (r == 0 && (o->flags & UPPER_GIVEN_TREE)) {
-			r = adopt_upper(o->tree_fd);
-			if (r < 0)
-				err_set(err, r, "cannot take it over");
-		}
-		return r < 0 ? r : make_super(up, o, err);
-	}
+	if (r == -ENOENT)
+		return begin_upper(up, o, err);
 	if (r < 0)
 		return err_set(err, r, "cannot read the superblock");
 	r = upper_super_parse(text, len, &up->super, &read_only, err);

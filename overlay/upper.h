@@ -19,12 +19,16 @@ enum upper_ownership { UPPER_PLAIN, UPPER_OVERRIDE };
 enum upper_flags {
 	UPPER_VOLATILE = 1 << 0, /* sync nothing, and leave the mark of that */
 	UPPER_PEEK = 1 << 1, /* no lock, nothing made or emptied: work/ and orphans/ stay closed */
+	UPPER_NAMES = 1 << 3, /* a new upper gets whiteouts that are names */
 	UPPER_GIVEN_TREE = 1 << 2, /* the tree stands at a place that somebody else chose */
 };
+
+#define LIMIT_SUPER_BYTES 4096
 
 struct upper_super {
 	char lower[256]; /* "image:sha256:…" */
 	enum upper_ownership ownership;
+	bool names; /* whiteouts are files .wh.NAME, not devices */
 	bool moved; /* lower directories were renamed in it, once at least */
 };
 

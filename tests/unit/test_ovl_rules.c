@@ -149,7 +149,8 @@ TEST(superblocks_are_strict)
 	} cases[] = {
 		{ HEAD "whiteout device\nownership plain\nmetadata xattr\n" REST, 0 },
 		{ HEAD "whiteout device\nownership override\nmetadata xattr\n" REST, 0 },
-		{ HEAD "whiteout name\nownership plain\nmetadata xattr\n" REST, -EPROTONOSUPPORT },
+		{ HEAD "whiteout name\nownership plain\nmetadata xattr\n" REST, 0 },
+		{ HEAD "whiteout rubbish\nownership plain\nmetadata xattr\n" REST, -EBADMSG },
 		{ HEAD "whiteout device\nownership plain\nmetadata sidecar\n" REST,
 			-EPROTONOSUPPORT },
 		{ HEAD "whiteout device\nownership other\nmetadata xattr\n" REST, -EBADMSG },
