@@ -16,6 +16,8 @@
  */
 #include "runtime/net_engine.h"
 
+#include "runtime/net_buffers.h"
+
 #include "base/cleanup.h"
 #include "base/log.h"
 
@@ -26,7 +28,10 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { TAG_LISTENER = 1 };
+/* The number beside an fd: that it listens, or the buffers of a connection, 16 bits each */
+static const uint32_t TAG_LISTENER = UINT32_MAX;
+/* How long after traffic began the pages of empty buffers are given back. */
+enum { TRIM_MS = 3000 };
 enum { TIMERS = 4, PORT_BOOTP = 67 };
 /* Connections that may wait for libslirp, which asks for one itself: bursts would meet refusals. */
 enum { LISTEN_BACKLOG = 1024 };
@@ -57,6 +62,7 @@ struct shard {
 	size_t n_sockets; /* without listeners */
 	bool touched, dirty;
 	int64_t next_ms;
+	int64_t trim_ms; /* INT64_MAX: no traffic since the last time */
 };
 
 struct net_engine {
@@ -139,8 +145,10 @@ static void timer_mod(void *timer, int64_t expires_ms, void *opaque)
 static void register_fd(int fd, void *opaque)
 {
 	struct shard *sh = opaque;
+	struct net_buffers_pair own = net_buffers_newest();
 
-	(void)fd;
+	if (own.a)
+		(void)net_poll_set_tag(sh->engine->opts.poll, fd, (uint32_t)own.a << 16 | own.b);
 	sh->n_sockets++;
 	sh->engine->n_accepted++;
 }
@@ -240,7 +248,7 @@ static int shard_open(struct net_engine *e, struct shard *sh)
 	if (!sh->slirp)
 		return -EINVAL;
 	sh->dirty = true;
-	sh->next_ms = INT64_MAX;
+	sh->next_ms = sh->trim_ms = INT64_MAX;
 	if (e->lesson_len)
 		input_muted(sh, e->lesson, e->lesson_len);
 	return 0;
@@ -445,6 +453,24 @@ static void fire_timers(struct net_engine *e)
 	}
 }
 
+/* libslirp wakes up twice a second while it has connections, so this needs no time of its own. */
+static void shard_trim(struct net_engine *e, struct shard *sh)
+{
+	char *text = slirp_connection_info(sh->slirp);
+	const char *at = text;
+	int fd;
+
+	while ((at = net_buffers_next_empty(at, &fd))) {
+		uint32_t tag = net_poll_tag(e->opts.poll, fd);
+
+		if (tag != TAG_LISTENER)
+			net_buffers_trim(
+				(struct net_buffers_pair){ (uint16_t)(tag >> 16), (uint16_t)tag });
+	}
+	g_free(text);
+	sh->trim_ms = INT64_MAX;
+}
+
 void net_engine_turn(struct net_engine *e, int64_t now_ms)
 {
 	e->now_ms = now_ms;
@@ -454,9 +480,13 @@ void net_engine_turn(struct net_engine *e, int64_t now_ms)
 
 		if (!sh->slirp || !(sh->set.fired || sh->touched || now_ms >= sh->next_ms))
 			continue;
+		if (sh->trim_ms == INT64_MAX && (sh->set.fired || sh->touched))
+			sh->trim_ms = now_ms + TRIM_MS;
 		sh->set.fired = sh->touched = false;
 		sh->dirty = true;
 		slirp_pollfds_poll(sh->slirp, 0, get_revents, sh);
+		if (now_ms >= sh->trim_ms)
+			shard_trim(e, sh);
 		if (i == 0 && e->n_accept_ready && !e->n_accepted)
 			e->listeners_rest_until_ms = now_ms + LISTENERS_REST_MS;
 	}

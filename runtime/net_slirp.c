@@ -17,6 +17,7 @@
 #include "runtime/net_slirp.h"
 
 #include "runtime/net_api_socket.h"
+#include "runtime/net_buffers.h"
 #include "runtime/net_resolv.h"
 #include "runtime/net_sandbox.h"
 #include "runtime/net_stack.h"
@@ -310,7 +311,8 @@ static int process_open(struct net_process *p, const struct net_slirp_opts *opts
 	(void)signal(SIGPIPE, SIG_IGN); /* libslirp writes to sockets whose peer is gone */
 	(void)signal(SIGCHLD, SIG_IGN); /* children are reaped without being waited for */
 	(void)fd_raise_limit();
-	/* libslirp's buffers are 128 KiB: giving each back to the kernel costs three calls. */
+	net_buffers_reserve();
+	/* libslirp's packets are 64 KiB: giving each back to the kernel costs three calls. */
 	(void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_BYTES);
 	(void)mallopt(M_MMAP_THRESHOLD, HEAP_KEPT_BYTES);
 	r = net_plan_make(opts, &p->plan, err);

@@ -4,6 +4,7 @@
        netpeer.py peer ADDR PORT                     who the server sees, over TCP
        netpeer.py send|recv ADDR PORT BYTES          a checked transfer over TCP
        netpeer.py hold ADDR PORT N                   N connections, then "held", until stdin ends
+       netpeer.py talk ADDR PORT N                   the same, and a few bytes go each way
        netpeer.py udp ADDR PORT BYTES [COUNT]        who the server sees; each datagram must come back
        netpeer.py udpburst ADDR PORT SIZE COUNT      datagrams that the kernel may join
        netpeer.py dns ADDR NAME=IP…                  a resolver on port 53 until killed
@@ -107,12 +108,15 @@ def transfer(verb, addr, port, total):
     print("ok")
 
 
-def hold(addr, port, n):
+def hold(addr, port, n, talk=False):
     conns = []
     for _ in range(n):
         s = socket.socket(family(addr))
         s.settimeout(TIMEOUT)
         s.connect((addr, port))
+        if talk:
+            s.sendall(b"peer\n")
+            read_line(s)
         conns.append(s)
     print("held", flush=True)
     sys.stdin.read()
@@ -256,8 +260,8 @@ def main(argv):
             print(read_line(s)[0])
     elif verb in ("send", "recv"):
         transfer(verb, args[0], int(args[1]), int(args[2]))
-    elif verb == "hold":
-        hold(args[0], int(args[1]), int(args[2]))
+    elif verb in ("hold", "talk"):
+        hold(args[0], int(args[1]), int(args[2]), verb == "talk")
     elif verb == "udp":
         udp(args[0], int(args[1]), int(args[2]), int(args[3]) if len(args) > 3 else 1)
     elif verb == "udpburst":

@@ -322,6 +322,26 @@ t_survives_a_lack_of_fds() {
 	wait_for '[ "$(host "$PEER" peer 127.0.0.1 8080)" = 10.0.2.2 ]' 45
 }
 
+rss_kb() { awk '/VmRSS/ { print $2 }' "/proc/$SLIRP_PID/status"; }
+
+# What idle connections have carried is forgotten: 10,000 of them would cost 7 MB.
+t_idle_connections_are_cheap() {
+	local before
+
+	! nm "$SLIRP" 2> /dev/null | grep -q __asan_init || skip 'memory is checked, and costs more'
+	start_host
+	slirp
+	serve world 192.0.2.2 7000
+	assert_eq "$(ct "$PEER" peer 192.0.2.2 7000)" 192.0.2.1
+	before=$(rss_kb)
+	mkfifo ./hold
+	exec 7<> hold
+	ct "$PEER" talk 192.0.2.2 7000 1000 <&7 > held.log &
+	wait_for 'grep -qs held held.log' 60
+	wait_for "[ \$((\$(rss_kb) - before)) -lt 3000 ]" 30
+	assert_eq "$(ct "$PEER" peer 192.0.2.2 7000)" 192.0.2.1
+}
+
 t_the_process_has_no_rights() {
 	local status
 
