@@ -17,8 +17,10 @@
 #include "runtime/net_engine.h"
 
 #include "runtime/net_buffers.h"
+#include "runtime/net_flows.h"
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/log.h"
 
 #include <fcntl.h>
@@ -28,8 +30,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
-/* The number beside an fd: that it listens, or the buffers of a connection, 16 bits each */
-static const uint32_t TAG_LISTENER = UINT32_MAX;
+/* The number beside an fd: that it listens, or its flow and, 16 bits each, its buffers */
+static const uint64_t TAG_LISTENER = UINT64_MAX;
 /* How long after traffic began the pages of empty buffers are given back. */
 enum { TRIM_MS = 3000 };
 enum { TIMERS = 4, PORT_BOOTP = 67 };
@@ -73,6 +75,10 @@ struct net_engine {
 	struct shard shards[NET_ENGINE_SHARDS];
 	struct timer timers[TIMERS]; /* of instance 0: it alone announces routers */
 	bool muted; /* what is sent now is an answer that instance 0 has given */
+	struct net_flows *flows;
+	const uint8_t *frame; /* that libslirp looks at now; NULL: none */
+	const struct net_pkt *pkt;
+	bool limit_told;
 	int64_t now_ms;
 	int64_t listeners_rest_until_ms;
 	size_t n_accept_ready, n_accepted; /* in this turn */
@@ -145,21 +151,27 @@ static void timer_mod(void *timer, int64_t expires_ms, void *opaque)
 static void register_fd(int fd, void *opaque)
 {
 	struct shard *sh = opaque;
+	struct net_engine *e = sh->engine;
 	struct net_buffers_pair own = net_buffers_newest();
+	uint64_t flow = e->frame ? net_flows_begin(e->flows, e->frame, e->pkt) : 0;
 
-	if (own.a)
-		(void)net_poll_set_tag(sh->engine->opts.poll, fd, (uint32_t)own.a << 16 | own.b);
+	if (net_poll_set_tag(e->opts.poll, fd, flow << 32 | (uint32_t)own.a << 16 | own.b) < 0)
+		net_flows_end(e->flows, (uint32_t)flow);
 	sh->n_sockets++;
-	sh->engine->n_accepted++;
+	e->n_accepted++;
 }
 
 static void unregister_fd(int fd, void *opaque)
 {
 	struct shard *sh = opaque;
+	struct net_engine *e = sh->engine;
+	uint64_t tag = net_poll_tag(e->opts.poll, fd);
 
 	if (sh->n_sockets)
 		sh->n_sockets--;
-	net_poll_forget(sh->engine->opts.poll, fd);
+	if (tag != TAG_LISTENER)
+		net_flows_end(e->flows, (uint32_t)(tag >> 32));
+	net_poll_forget(e->opts.poll, fd);
 }
 
 static void notify(void *opaque)
@@ -278,7 +290,9 @@ int net_engine_new(const struct net_engine_opts *opts, struct net_engine **ret)
 		e->outbound6 = *opts->outbound6;
 		e->config.outbound_addr6 = &e->outbound6;
 	}
-	r = shard_open(e, &e->shards[0]);
+	r = net_flows_new(fd_raise_limit(), &e->flows);
+	if (r == 0)
+		r = shard_open(e, &e->shards[0]);
 	if (r < 0)
 		net_engine_free(e);
 	else
@@ -292,6 +306,7 @@ void net_engine_free(struct net_engine *e)
 		return;
 	for (size_t i = 0; i < NET_ENGINE_SHARDS; i++)
 		shard_close(&e->shards[i]);
+	net_flows_free(e->flows);
 	free(e);
 }
 
@@ -342,6 +357,19 @@ static void teach(struct net_engine *e, const uint8_t *frame, size_t len, const 
 	}
 }
 
+/* What comes from a published UDP port has a socket: the one that listens. */
+static bool may_enter(struct net_engine *e, const uint8_t *frame, const struct net_pkt *p)
+{
+	if (net_flows_admit(e->flows, frame, p) ||
+		(net_pkt_has_udp(p) && is_forwarded(e, NET_UDP, net_get16(frame + p->l4))))
+		return true;
+	if (!e->limit_told)
+		log_warning(
+			"net", "too-many-flows hint='new connections wait for old ones to end'");
+	e->limit_told = true;
+	return false;
+}
+
 void net_engine_input(
 	struct net_engine *e, const uint8_t *frame, size_t len, const struct net_pkt *p)
 {
@@ -351,10 +379,15 @@ void net_engine_input(
 		teach(e, frame, len, p);
 		return;
 	}
+	if (!may_enter(e, frame, p))
+		return;
 	sh = &e->shards[shard_of(e, frame, p)];
 	if (!sh->slirp && shard_open(e, sh) < 0)
 		sh = &e->shards[0];
+	e->frame = frame;
+	e->pkt = p;
 	input(sh, frame, len);
+	e->frame = NULL;
 }
 
 /* ---- the loop ---- */
@@ -461,7 +494,7 @@ static void shard_trim(struct net_engine *e, struct shard *sh)
 	int fd;
 
 	while ((at = net_buffers_next_empty(at, &fd))) {
-		uint32_t tag = net_poll_tag(e->opts.poll, fd);
+		uint64_t tag = net_poll_tag(e->opts.poll, fd);
 
 		if (tag != TAG_LISTENER)
 			net_buffers_trim(

@@ -184,7 +184,7 @@ uint32_t net_poll_events(const struct net_poll *p, int fd)
 	return fd >= 0 && (size_t)fd < p->n_fds ? p->fds[fd].fired : 0;
 }
 
-int net_poll_set_tag(struct net_poll *p, int fd, uint32_t tag)
+int net_poll_set_tag(struct net_poll *p, int fd, uint64_t tag)
 {
 	struct net_poll_fd *e;
 	int r;
@@ -195,7 +195,7 @@ int net_poll_set_tag(struct net_poll *p, int fd, uint32_t tag)
 	return r;
 }
 
-uint32_t net_poll_tag(const struct net_poll *p, int fd)
+uint64_t net_poll_tag(const struct net_poll *p, int fd)
 {
 	return fd >= 0 && (size_t)fd < p->n_fds ? p->fds[fd].tag : 0;
 }

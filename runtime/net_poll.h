@@ -24,7 +24,7 @@ struct net_poll_fd {
 	struct net_poll_set *set; /* that wants it; NULL: a watch */
 	uint32_t turn; /* of the set, when it was last wanted */
 	size_t slot; /* in set->wanted[], if registered */
-	uint32_t tag; /* the owner's, 0 until set */
+	uint64_t tag; /* the owner's, 0 until set */
 	net_poll_fn fn; /* NULL: not a watch */
 	void *ctx;
 };
@@ -74,10 +74,10 @@ int net_poll_wait(struct net_poll *p, int timeout_ms);
 uint32_t net_poll_events(const struct net_poll *p, int fd);
 
 /** net_poll_set_tag() - keep a number beside a fd until it is forgotten; 0 or -ENOMEM */
-int net_poll_set_tag(struct net_poll *p, int fd, uint32_t tag);
+int net_poll_set_tag(struct net_poll *p, int fd, uint64_t tag);
 
 /** net_poll_tag() - that number; 0 if none was set */
-uint32_t net_poll_tag(const struct net_poll *p, int fd);
+uint64_t net_poll_tag(const struct net_poll *p, int fd);
 
 /** net_poll_forget() - the caller closes @fd next, or, of a watch, ends it */
 void net_poll_forget(struct net_poll *p, int fd);

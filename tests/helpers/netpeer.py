@@ -7,6 +7,7 @@
        netpeer.py talk ADDR PORT N                   the same, and a few bytes go each way
        netpeer.py udp ADDR PORT BYTES [COUNT]        who the server sees; each datagram must come back
        netpeer.py udpburst ADDR PORT SIZE COUNT      datagrams that the kernel may join
+       netpeer.py udpflood ADDR PORT N               a datagram from each of N ports
        netpeer.py dns ADDR NAME=IP…                  a resolver on port 53 until killed
        netpeer.py lookup SERVER NAME [tcp|edns]      an address, or the end with 1; of "big.NUMBER",
                                                      the bytes of an answer that this resolver makes
@@ -169,6 +170,12 @@ def udpburst(addr, port, size, count):
     sys.exit("datagrams are missing or changed")
 
 
+def udpflood(addr, port, n):
+    for _ in range(n):
+        with socket.socket(family(addr), socket.SOCK_DGRAM) as s:
+            s.sendto(b"x", (addr, port))
+
+
 def dns_answer(query, names):
     """Answer one question of type A; nothing else is known."""
     labels, at = [], 12
@@ -266,6 +273,8 @@ def main(argv):
         udp(args[0], int(args[1]), int(args[2]), int(args[3]) if len(args) > 3 else 1)
     elif verb == "udpburst":
         udpburst(args[0], int(args[1]), int(args[2]), int(args[3]))
+    elif verb == "udpflood":
+        udpflood(args[0], int(args[1]), int(args[2]))
     elif verb == "dns":
         dns(args[0], dict(a.split("=") for a in args[1:]))
     elif verb == "lookup":

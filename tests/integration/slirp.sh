@@ -322,6 +322,31 @@ t_survives_a_lack_of_fds() {
 	wait_for '[ "$(host "$PEER" peer 127.0.0.1 8080)" = 10.0.2.2 ]' 45
 }
 
+n_fds() { host sh -c "ls /proc/$SLIRP_PID/fd | wc -l"; }
+
+# Of 400 fds a quarter is for UDP, and three quarters of the rest for one address.
+t_a_flood_has_limits() {
+	start_host
+	(ulimit -n 400 && slirp && echo "$SLIRP_PID" > slirp.pid)
+	SLIRP_PID=$(cat slirp.pid)
+	serve world 192.0.2.2 7000
+	ct "$PEER" udpflood 192.0.2.9 7000 2000
+	assert_eq "$(ct "$PEER" peer 192.0.2.2 7000)" 192.0.2.1 'over TCP all is well'
+	[ "$(n_fds)" -lt 140 ] || fail "$(host ls -l "/proc/$SLIRP_PID/fd")"
+	assert_match "$(cat slirp.log)" 'too-many-flows'
+	# Connections that are too many wait until others end.
+	mkfifo ./hold
+	exec 7<> hold
+	ct env NETPEER_TIMEOUT=60 "$PEER" hold 192.0.2.2 7000 180 < hold > held.log 7>&- &
+	wait_for 'grep -qs held held.log'
+	ct env NETPEER_TIMEOUT=60 "$PEER" hold 192.0.2.2 7000 7 < hold > more.log 7>&- &
+	wait_for '[ "$(n_fds)" -gt 265 ]'
+	assert_fails 1 'timed out' ct env NETPEER_TIMEOUT=2 "$PEER" peer 192.0.2.2 7000
+	[ "$(n_fds)" -lt 300 ] || fail 'every fd is in use'
+	exec 7>&-
+	wait_for '[ "$(ct "$PEER" peer 192.0.2.2 7000)" = 192.0.2.1 ]' 30
+}
+
 rss_kb() { awk '/VmRSS/ { print $2 }' "/proc/$SLIRP_PID/status"; }
 
 # What idle connections have carried is forgotten: 10,000 of them would cost 7 MB.
