@@ -121,6 +121,8 @@ static int fill_config(struct draft *d, struct err *err)
 		json_object_set_new(rootfs, "type", json_string("layers")) < 0 ||
 		json_array_append_new(ids, json_string(diff_id)) < 0)
 		return err_set(err, -ENOMEM, "cannot make the image's config");
+	if (o->config && json_object_update(config, (json_t *)(uintptr_t)o->config) < 0)
+		return err_set(err, -ENOMEM, "cannot make the image's config");
 	for (size_t i = 0; o->changes && i < o->changes->n; i++) {
 		r = config_change(config, o->changes->v[i], err);
 		if (r < 0)

@@ -9,6 +9,7 @@
  * Equal input, with an epoch, gives equal digests.
  */
 
+#include "base/json.h"
 #include "base/str.h"
 #include "image/layer_diff.h"
 #include "image/platform.h"
@@ -16,6 +17,7 @@
 
 struct commit_options {
 	const char *name; /* "NAME[:TAG]" as for ref_stored_name(); NULL: none, found by id */
+	const json_t *config; /* members that stand instead of the base's config's; may be NULL */
 	const struct strv *changes; /* for config_change(); may be NULL */
 	const char *author; /* NULL: none */
 	const char *message; /* NULL: none */

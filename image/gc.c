@@ -178,11 +178,28 @@ int gc_run(struct img_store *s, const struct index *x, struct gc_stats *ret, str
 	return r;
 }
 
-/* Nobody may use the image whose last name goes.  Return: the exclusive lease, or -1: not there. */
-static int claim(struct img_store *s, const struct descriptor *d, int *ret, struct err *err)
+bool image_users_have(struct img_store *s, const struct descriptor *d,
+	const struct image_users *users, struct err *err)
 {
-	int fd = resolve_take_lease(s, &d->digest, LOCK_EXCLUSIVE, err);
+	struct img img;
+	bool used;
 
+	if (!users->is_used || resolve_load(s, d, &img, NULL) < 0)
+		return false;
+	used = users->is_used(users->ctx, &img.config_digest, err);
+	img_done(&img);
+	return used;
+}
+
+/* Nobody may use the image whose last name goes.  @ret: the exclusive lease, or -1: not there. */
+static int claim(struct img_store *s, const struct descriptor *d, const struct image_users *users,
+	int *ret, struct err *err)
+{
+	int fd;
+
+	if (image_users_have(s, d, users, err))
+		return -EBUSY;
+	fd = resolve_take_lease(s, &d->digest, LOCK_EXCLUSIVE, err);
 	if (fd == -EBUSY)
 		return err_say(err, fd, "the image '%s' is in use",
 			d->ref_name ? d->ref_name : "without name");
@@ -233,7 +250,7 @@ static int remove_entries(struct img_store *s, struct index *x, const struct des
 }
 
 static int remove_locked(struct img_store *s, const char *text, enum rmi_flags flags,
-	const struct rmi_report *report, struct err *err)
+	const struct image_users *users, const struct rmi_report *report, struct err *err)
 {
 	auto_index x = { 0 };
 	auto_fd lock = store_lock(s, LOCK_EXCLUSIVE, err), lease = -1;
@@ -255,7 +272,7 @@ static int remove_locked(struct img_store *s, const char *text, enum rmi_flags f
 	}
 	/* A name that is not the last one goes without anybody noticing. */
 	if (all || names_count(&x, &d->digest) == 1) {
-		r = claim(s, d, &lease, err);
+		r = claim(s, d, users, &lease, err);
 		if (r < 0)
 			return r;
 	}
@@ -263,9 +280,9 @@ static int remove_locked(struct img_store *s, const char *text, enum rmi_flags f
 }
 
 int img_remove(struct img_store *s, const char *text, enum rmi_flags flags,
-	const struct rmi_report *report, struct err *err)
+	const struct image_users *users, const struct rmi_report *report, struct err *err)
 {
-	int r = remove_locked(s, text, flags, report, err);
+	int r = remove_locked(s, text, flags, users, report, err);
 
 	if (r == 0)
 		store_empty_trash(s);

@@ -34,6 +34,17 @@ struct gc_stats {
  */
 int gc_run(struct img_store *s, const struct index *x, struct gc_stats *ret, struct err *err);
 
+/* Whether something outside of image/ (a container that is stopped) uses an image. */
+struct image_users {
+	/* NULL: nothing does.  Says in @err, which may be NULL, what does. */
+	bool (*is_used)(void *ctx, const struct idx_digest *image_id, struct err *err);
+	void *ctx;
+};
+
+/** image_users_have() - whether they use the image of an entry; not, if that cannot be read */
+bool image_users_have(struct img_store *s, const struct descriptor *d,
+	const struct image_users *users, struct err *err);
+
 enum rmi_flags {
 	RMI_FORCE = 1 << 0, /* by id: also if it has several names */
 };
@@ -47,9 +58,10 @@ struct rmi_report {
 
 /**
  * img_remove() - remove a name, and the image with its last name
- * @text: name or id
+ * @text:  name or id
+ * @users: a name that is not the last one goes although something uses the image
  *
  * Return: 0; -ENOENT; -EBUSY if the image is in use; -EEXIST if an id has several names.
  */
 int img_remove(struct img_store *s, const char *text, enum rmi_flags flags,
-	const struct rmi_report *report, struct err *err);
+	const struct image_users *users, const struct rmi_report *report, struct err *err);

@@ -16,16 +16,8 @@ static bool is_used(
 	struct img_store *s, const struct descriptor *d, const struct image_users *users)
 {
 	auto_fd lease = resolve_take_lease(s, &d->digest, LOCK_EXCLUSIVE, NULL);
-	struct img img;
-	bool used;
 
-	if (lease == -EBUSY)
-		return true;
-	if (!users->is_used || resolve_load(s, d, &img, NULL) < 0)
-		return false;
-	used = users->is_used(users->ctx, &img.config_digest);
-	img_done(&img);
-	return used;
+	return lease == -EBUSY || image_users_have(s, d, users, NULL);
 }
 
 /* ---- prune ---- */

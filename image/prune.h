@@ -4,12 +4,6 @@
 
 #include "image/gc.h"
 
-/* Whether something outside of image/ (a container that is stopped) uses an image. */
-struct image_users {
-	bool (*is_used)(void *ctx, const struct idx_digest *image_id); /* NULL: nothing does */
-	void *ctx;
-};
-
 enum prune_flags {
 	PRUNE_ALL = 1 << 0, /* images with a name, too */
 };

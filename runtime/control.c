@@ -79,6 +79,22 @@ int control_init(const struct record *r, struct err *err)
 	return fd < 0 ? err_set(err, fd, "container '%s'", r->name) : fd;
 }
 
+int control_open_root(const struct record *r, int init, struct err *err)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)r->init.pid);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = fd < 0 ? -errno : fd;
+	/* The number may have become somebody else's before it was opened. */
+	if (proc_has_ended(init) || fd == -ENOENT || fd == -ESRCH) {
+		cleanup_fd(&fd);
+		return err_say(err, -ESRCH, "container '%s' has ended", r->name);
+	}
+	return fd < 0 ? err_set(err, fd, "cannot open its root directory") : fd;
+}
+
 int control_kill(const struct record *r, int sig, struct err *err)
 {
 	auto_fd init = control_init(r, err);

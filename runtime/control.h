@@ -43,6 +43,14 @@ int control_spec(const struct control *ctl, const char *id, struct spec **ret, s
 /** control_init() - a pidfd of its first process; -ESRCH with a text if it does not run */
 int control_init(const struct record *r, struct err *err);
 
+/**
+ * control_open_root() - an O_PATH fd of the root directory that its processes see
+ * @init: of control_init(), borrowed
+ * Return: the fd, owned by the caller; -ESRCH with a text if it has ended meanwhile; -EACCES while
+ * its program has not begun.
+ */
+int control_open_root(const struct record *r, int init, struct err *err);
+
 /** control_kill() - a signal to its first process; -ESRCH if it does not run */
 int control_kill(const struct record *r, int sig, struct err *err);
 

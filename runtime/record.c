@@ -3,6 +3,7 @@
  * Containers in the store
  *
  *      create:  .gone/<id> → <id>/ → <id>/lock held → .names/NAME → state.json → no .gone/<id>
+ *      rename:  .names/NEW → <id>/name → no .names/OLD
  *      remove:  .gone/<id> held → <id>/ renamed to .dead-<id> → .names/NAME → tree → no .gone/<id>
  *
  * Invariants: - a container that is not complete, or half removed, has a mark in .gone/
@@ -193,6 +194,24 @@ static void name_drop(int containers_fd, const char *name, const char *id)
 		(void)unlinkat(dirfd, name, 0);
 }
 
+static int check_name(const char *name, struct err *err)
+{
+	if (is_name(name))
+		return 0;
+	return err_say(
+		err, -EINVAL, "'%s' is no name: letters, digits, '_', '.' and '-' make one", name);
+}
+
+/* The name that a container was given later: owned by the caller; NULL if there is none. */
+static char *later_name(int dirfd)
+{
+	auto_free char *name = NULL;
+
+	if (at_read_file(dirfd, "name", LIMIT_CTR_NAME, &name, NULL) < 0 || !is_name(name))
+		return NULL;
+	return ptr_take(&name);
+}
+
 /* ---- making, taking, removing ---- */
 
 /* The directory and its lock; the mark in .gone/ stands from before. */
@@ -215,9 +234,9 @@ int ctr_dir_create(int store_fd, const char *name, struct ctr_dir *ret, struct e
 	auto_fd lock = -1, mark = -1;
 	int r;
 
-	if (name && !is_name(name))
-		return err_say(err, -EINVAL,
-			"'%s' is no name: letters, digits, '_', '.' and '-' make one", name);
+	r = name ? check_name(name, err) : 0;
+	if (r < 0)
+		return r;
 	r = make_id(d.id);
 	if (r < 0)
 		return err_set(err, r, "cannot make an id");
@@ -266,6 +285,7 @@ int ctr_dir_doom(const struct ctr_dir *d, struct err *err)
 int ctr_dir_remove(const struct ctr_dir *d, const char *name, struct err *err)
 {
 	auto_fd mark = mark_gone(d->containers_fd, d->id);
+	auto_free char *later = d->fd >= 0 ? later_name(d->fd) : NULL;
 	char dead[sizeof(DEAD_PREFIX) + CTR_ID_LEN];
 	int r;
 
@@ -278,6 +298,8 @@ int ctr_dir_remove(const struct ctr_dir *d, const char *name, struct err *err)
 		return err_set(err, -errno, "cannot remove container '%s'", d->id);
 	if (name)
 		name_drop(d->containers_fd, name, d->id);
+	if (later)
+		name_drop(d->containers_fd, later, d->id);
 	r = at_remove_tree(d->containers_fd, dead);
 	if (r >= 0)
 		r = unmark_gone(d->containers_fd, d->id);
@@ -438,6 +460,7 @@ static int load(int dirfd, const char *id, struct record *ret, struct err *err)
 {
 	auto_free char *text = NULL;
 	auto_json *j = NULL;
+	char *later;
 	size_t len;
 	int r;
 
@@ -450,9 +473,16 @@ static int load(int dirfd, const char *id, struct record *ret, struct err *err)
 	memset(ret, 0, sizeof(*ret));
 	snprintf(ret->id, sizeof(ret->id), "%s", id);
 	r = record_from_json(j, ret);
-	if (r < 0)
+	if (r < 0) {
 		record_done(ret);
-	return r < 0 ? err_set(err, r, "state of container '%s'", id) : 0;
+		return err_set(err, r, "state of container '%s'", id);
+	}
+	later = later_name(dirfd);
+	if (later) {
+		free(ret->name);
+		ret->name = later;
+	}
+	return 0;
 }
 
 int record_load(const struct ctr_dir *d, struct record *ret, struct err *err)
@@ -485,6 +515,46 @@ int record_read(int store_fd, const char *id, struct record *ret, struct err *er
 	if (!alive && (state_is_live(ret->state) || ret->state == CTR_CREATING))
 		ret->state = CTR_STOPPED;
 	return 0;
+}
+
+/* Under the lock of all containers, so that two renames of one do not cross. */
+static int rename_locked(int containers_fd, const char *id, const char *name, struct err *err)
+{
+	auto_fd fd = at_open(containers_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	struct record rec;
+	int r;
+
+	if (fd < 0)
+		return err_set(err, fd, "cannot open container '%s'", id);
+	r = load(fd, id, &rec, err);
+	if (r < 0)
+		return r;
+	/* Already its name: then only what a kill left is completed. */
+	r = rec.name && str_eq(rec.name, name) ? 0 : name_take(containers_fd, name, id, err);
+	if (r >= 0) {
+		r = at_replace_file(fd, "name", name, strlen(name), 0600, 0);
+		if (r < 0)
+			name_drop(containers_fd, name, id);
+		if (r < 0)
+			err_set(err, r, "cannot write the name");
+	}
+	if (r >= 0 && rec.name && !str_eq(rec.name, name))
+		name_drop(containers_fd, rec.name, id);
+	record_done(&rec);
+	return r;
+}
+
+int record_rename(int store_fd, const char *id, const char *name, struct err *err)
+{
+	auto_fd containers_fd = open_containers(store_fd, err), lock = -1;
+	int r = check_name(name, err);
+
+	if (r < 0 || containers_fd < 0)
+		return r < 0 ? r : containers_fd;
+	lock = lock_open(containers_fd, ".lock", LOCK_EXCLUSIVE, LOCK_WAIT);
+	if (lock < 0)
+		return err_set(err, lock, "cannot lock the directory of containers");
+	return rename_locked(containers_fd, id, name, err);
 }
 
 /* ---- finding ---- */

@@ -5,6 +5,8 @@
  *
  *      containers/<id>/lock         held by the monitor as long as the container lives
  *      containers/<id>/state.json   struct record
+ *      containers/<id>/name         the name that it was given later: stands for that in state.json,
+ *                                   which a monitor writes
  *      containers/<id>/config.json  the OCI bundle, and what else belongs to the container
  *      containers/.names/NAME       symlink to the id
  *      containers/.gone/<id>        the container goes when its lock is free: `run --rm`, or one
@@ -110,6 +112,12 @@ int record_read(int store_fd, const char *id, struct record *ret, struct err *er
  * Return: 0 with @ret_id filled; -ENOENT; -EEXIST if a prefix is ambiguous.
  */
 int record_find(int store_fd, const char *ref, char ret_id[CTR_ID_LEN + 1], struct err *err);
+
+/**
+ * record_rename() - give a container another name, whether it runs or not
+ * Return: 0; -EEXIST if the name is taken; -EINVAL for a name that is none; -ENOENT.
+ */
+int record_rename(int store_fd, const char *id, const char *name, struct err *err);
 
 /** record_list() - the ids of all containers, unsorted; 0 or a negative errno */
 int record_list(int store_fd, struct strv *ret, struct err *err);

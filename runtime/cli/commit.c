@@ -1,81 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Verbs: commit, diff, layer diff
+ * Verb: commit
  *
- *      UPPER of `lamina mount --upper` ─ its image, found by the superblock ─▶ changes ─▶ list,
- *                                                                             tar, or image
- *
- * An upper whose files belong to subordinate ids is read in the user namespace of the containers.
+ *      CONTAINER or upper ─ cli_upper_open() ─▶ its image and what it changes ─▶ layer, config ─▶ image
  */
 #include "image/commit.h"
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/json.h"
-#include "base/lock.h"
 #include "base/str.h"
-#include "runtime/cli/cli.h"
-#include "runtime/userns.h"
+#include "runtime/cli/upper.h"
+#include "runtime/commit_config.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
-
-/* An upper that was found and can be read. */
-struct opened {
-	struct userns ns;
-	struct img_store *store;
-	struct img img;
-	struct upper_view view;
-	int state_fd;
-};
-
-static void opened_done(struct opened *o)
-{
-	if (o->view.fs)
-		upper_view_close(&o->view);
-	img_done(&o->img);
-	img_store_close(o->store);
-	if (o->state_fd >= 0)
-		(void)close(o->state_fd);
-	userns_leave(&o->ns);
-}
-
-#define OPENED_INIT                                                                                \
-	{                                                                                          \
-		.ns = USERNS_INIT, .img = { .lease_fd = -1 }, .state_fd = -1                       \
-	}
-
-/* What a mount still holds back in memory would be missing. */
-static int refuse_mounted(const struct opened *o, struct err *err)
-{
-	int fd = lock_open(o->state_fd, "lock", LOCK_EXCLUSIVE, LOCK_TRY);
-
-	if (fd >= 0)
-		(void)close(fd);
-	if (fd != -EAGAIN)
-		return 0;
-	err_say(err, -EBUSY, "it is mounted");
-	return err_hint(err, -EBUSY, "unmount it first");
-}
-
-static int open_upper(struct opened *o, const struct cli *cli, const char *dir, struct err *err)
-{
-	struct upper_super super;
-	int r;
-
-	o->state_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (o->state_fd < 0)
-		return err_set(err, -errno, "cannot open the upper");
-	r = upper_read_super(o->state_fd, &super, err);
-	if (r == 0)
-		r = refuse_mounted(o, err);
-	if (r == 0 && super.ownership == UPPER_PLAIN && geteuid() != 0)
-		r = userns_enter(&o->ns, err);
-	if (r == 0)
-		r = img_store_open(&o->store, cli->root, err);
-	if (r == 0)
-		r = upper_find_image(o->store, o->state_fd, &o->img, err);
-	return r < 0 ? r : upper_view_open(o->store, &o->img, o->state_fd, &o->view, err);
-}
 
 int cli_read_epoch(struct layer_diff_options *ret, struct err *err)
 {
@@ -92,131 +31,17 @@ int cli_read_epoch(struct layer_diff_options *ret, struct err *err)
 	return 0;
 }
 
-static void say_sockets(const struct layer_diff_stats *st)
+void cli_say_sockets(const struct layer_diff_stats *st)
 {
 	if (st->n_sockets)
 		fprintf(stderr, "lamina: warning: %" PRIu64 " sockets were left out\n",
 			st->n_sockets);
 }
 
-/* ---- diff ---- */
-
-struct diff_opts {
-	bool json;
-};
-
-static const struct args_opt diff_args[] = {
-	{ "json", 0, ARGS_FLAG, offsetof(struct diff_opts, json), NULL,
-		"an object with the lists added, changed, deleted" },
-	{ 0 },
-};
-
-struct lists {
-	json_t *all; /* NULL: print lines */
-};
-
-static int on_change(void *ctx, const struct tree_change *c, struct err *err)
-{
-	const struct lists *lists = ctx;
-	bool is_new = c->kind == TREE_ADDED || c->kind == TREE_REPLACED;
-	auto_free char *path = str_quote(c->path, strlen(c->path));
-	auto_free char *full = path ? str_format("/%s", path) : NULL;
-	const char *key = is_new ? "added" : c->kind == TREE_CHANGED ? "changed" : "deleted";
-
-	if (!full)
-		return err_set(err, -ENOMEM, "cannot list the changes");
-	if (!lists->all) {
-		printf("%c %s\n", is_new ? 'A' : (char)c->kind, full);
-		return 0;
-	}
-	if (json_array_append_new(json_object_get(lists->all, key), json_string(full)) < 0)
-		return err_set(err, -ENOMEM, "cannot list the changes");
-	return 0;
-}
-
-static int run_diff(struct cli *cli, void *opts, int argc, char **argv)
-{
-	const struct diff_opts *d = opts;
-	struct opened o = OPENED_INIT;
-	auto_json *all =
-		d->json ? json_pack("{s:[], s:[], s:[]}", "added", "changed", "deleted") : NULL;
-	struct lists lists = { all };
-	struct err err = ERR_INIT;
-	int r = open_upper(&o, cli, argv[0], &err);
-
-	if (r == 0)
-		r = tree_diff(o.view.fs, o.view.lower, on_change, &lists, &err);
-	if (r == 0 && all) {
-		auto_free char *text = json_dumps(all, JSON_INDENT(4));
-
-		printf("%s\n", text ? text : "");
-	}
-	if (r == 0 && (fflush(stdout) != 0 || ferror(stdout)))
-		r = err_set(&err, -EIO, "cannot write the list");
-	opened_done(&o);
-	if (r == 0)
-		return 0;
-	err_wrap(&err, r, "cannot list what '%s' changes", argv[0]);
-	return cli_fail(&err);
-}
-
-/* ---- layer diff ---- */
-
-struct layer_opts {
-	const char *output;
-};
-
-static const struct args_opt layer_args[] = {
-	{ "output", 'o', ARGS_STRING, offsetof(struct layer_opts, output), "FILE",
-		"write to a file instead of standard output" },
-	{ 0 },
-};
-
-static int open_output(const char *path, int *ret, struct err *err)
-{
-	*ret = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)
-		    : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-	if (*ret < 0)
-		return err_set(err, -errno, "cannot open '%s'", path ? path : "standard output");
-	if (!path && isatty(STDOUT_FILENO)) {
-		err_say(err, -EINVAL, "a tar is not written to a terminal");
-		return err_hint(err, -EINVAL, "redirect standard output, or name a file with -o");
-	}
-	return 0;
-}
-
-static int run_layer_diff(struct cli *cli, void *opts, int argc, char **argv)
-{
-	const struct layer_opts *l = opts;
-	struct layer_diff_options how = { 0 };
-	struct layer_diff_stats stats;
-	struct opened o = OPENED_INIT;
-	struct err err = ERR_INIT;
-	auto_fd out = -1;
-	int r = cli_read_epoch(&how, &err);
-
-	/* Before the user namespace, where the file may belong to nobody. */
-	if (r == 0)
-		r = open_output(l->output, &out, &err);
-	if (r == 0)
-		r = open_upper(&o, cli, argv[0], &err);
-	if (r == 0)
-		r = layer_diff_write(&o.view, out, &how, &stats, &err);
-	opened_done(&o);
-	if (r < 0) {
-		err_wrap(&err, r, "cannot make a layer of '%s'", argv[0]);
-		return cli_fail(&err);
-	}
-	say_sockets(&stats);
-	return 0;
-}
-
-/* ---- commit ---- */
-
 struct commit_opts {
-	const char *author, *message;
+	const char *author, *message, *format, *iidfile;
 	struct strv changes;
-	bool quiet;
+	bool pause, quiet;
 };
 
 static const struct args_opt commit_args[] = {
@@ -225,12 +50,65 @@ static const struct args_opt commit_args[] = {
 	{ "change", 'c', ARGS_LIST, offsetof(struct commit_opts, changes), "INSTRUCTION",
 		"change the config: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, "
 		"USER, VOLUME, WORKDIR" },
+	{ "format", 'f', ARGS_STRING, offsetof(struct commit_opts, format), "oci",
+		"what the manifest is; there is no other" },
+	{ "iidfile", 0, ARGS_STRING, offsetof(struct commit_opts, iidfile), "FILE",
+		"write the image id there" },
 	{ "message", 'm', ARGS_STRING, offsetof(struct commit_opts, message), "TEXT",
 		"a comment for the history" },
+	{ "pause", 'p', ARGS_FLAG, offsetof(struct commit_opts, pause), NULL,
+		"pause a running container meanwhile" },
 	{ "quiet", 'q', ARGS_FLAG, offsetof(struct commit_opts, quiet), NULL,
 		"print no name, the image id alone" },
+	{ "squash", 0, ARGS_REFUSED, 0, NULL, "lamina export CONTAINER | lamina import - NAME" },
 	{ 0 },
 };
+
+/* What the container runs with becomes what containers of the image run with. */
+static int container_config(const struct cli_upper *u, json_t **ret, struct err *err)
+{
+	auto_json *image = NULL;
+	auto_spec *spec = NULL;
+	int r = control_spec(&u->ctl.c, u->ctr.record.id, &spec, err);
+
+	if (r >= 0)
+		r = json_parse(
+			u->img.config_json, u->img.config_len, "the image config", &image, err);
+	if (r >= 0 && !spec->process)
+		r = err_say(err, -EBADMSG, "its configuration has no process");
+	if (r < 0)
+		return r;
+	*ret = commit_config(spec, &u->ctr.opts.labels, json_object_get(image, "config"));
+	return *ret ? 0 : err_set(err, -ENOMEM, "cannot make the image's config");
+}
+
+static int commit(
+	struct cli_upper *u, struct commit_options *how, struct commit_result *ret, struct err *err)
+{
+	auto_json *config = NULL;
+	int r = cli_upper_is_container(u) ? container_config(u, &config, err) : 0;
+
+	how->config = config;
+	return r < 0 ? r : img_commit(u->ctl.store, &u->img, &u->view, how, ret, err);
+}
+
+static int write_id(int fd, const char *path, const char *id, struct err *err)
+{
+	int r = fd < 0 ? 0 : fd_write_all(fd, id, strlen(id));
+
+	return r < 0 ? err_set(err, r, "cannot write '%s'", path) : 0;
+}
+
+static int check_options(const struct commit_opts *c, int *ret_iidfile, struct err *err)
+{
+	if (c->format && !str_eq(c->format, "oci"))
+		return err_say(err, -EINVAL, "--format takes oci, not '%s'", c->format);
+	if (!c->iidfile)
+		return 0;
+	/* Before the user namespace, where the file may belong to nobody. */
+	*ret_iidfile = open(c->iidfile, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	return *ret_iidfile < 0 ? err_set(err, -errno, "cannot write '%s'", c->iidfile) : 0;
+}
 
 static int run_commit(struct cli *cli, void *opts, int argc, char **argv)
 {
@@ -241,22 +119,29 @@ static int run_commit(struct cli *cli, void *opts, int argc, char **argv)
 		.message = c->message,
 		.created_by = "lamina commit" };
 	struct commit_result result = { 0 };
-	struct opened o = OPENED_INIT;
+	struct cli_upper u = CLI_UPPER_INIT;
 	struct err err = ERR_INIT;
 	char id[DIGEST_TEXT_BYTES];
+	auto_fd iidfile = -1;
 	int r = cli_read_epoch(&how.diff, &err);
 
 	if (r == 0)
-		r = open_upper(&o, cli, argv[0], &err);
+		r = check_options(c, &iidfile, &err);
 	if (r == 0)
-		r = img_commit(o.store, &o.img, &o.view, &how, &result, &err);
-	opened_done(&o);
+		r = cli_upper_open(&u, cli, argv[0], c->pause ? CLI_UPPER_PAUSE : 0, &err);
+	if (r == 0)
+		r = commit(&u, &how, &result, &err);
+	cli_upper_close(&u);
+	if (r == 0) {
+		digest_text(&result.config_digest, id);
+		r = write_id(iidfile, c->iidfile, id, &err);
+	}
 	if (r < 0) {
+		free(result.name);
 		err_wrap(&err, r, "cannot commit '%s'", argv[0]);
 		return cli_fail(&err);
 	}
-	say_sockets(&result.stats);
-	digest_text(&result.config_digest, id);
+	cli_say_sockets(&result.stats);
 	if (!c->quiet && result.name)
 		fprintf(stderr, "%s\n", result.name);
 	printf("%s\n", digest_hex(id));
@@ -265,12 +150,8 @@ static int run_commit(struct cli *cli, void *opts, int argc, char **argv)
 }
 
 const struct cli_verb cli_verbs_commit[] = {
-	{ "commit", "[OPTION]… UPPER [NAME[:TAG]]",
-		"make an image of what a writable mount changed", commit_args,
+	{ "commit", "[OPTION]… CONTAINER|UPPER [NAME[:TAG]]",
+		"make an image of what a container has changed", commit_args,
 		sizeof(struct commit_opts), 1, 2, false, run_commit },
-	{ "diff", "[--json] UPPER", "list what an upper adds, changes and deletes", diff_args,
-		sizeof(struct diff_opts), 1, 1, false, run_diff },
-	{ "layer diff", "[-o FILE] UPPER", "write the layer that an upper makes, as a tar",
-		layer_args, sizeof(struct layer_opts), 1, 1, false, run_layer_diff },
 	{ 0 },
 };

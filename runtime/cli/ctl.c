@@ -10,9 +10,7 @@ int ctl_open(struct ctl *ctl, const struct cli *cli, unsigned int flags, struct 
 {
 	int r;
 
-	memset(ctl, 0, sizeof(*ctl));
-	ctl->ns = (struct userns)USERNS_INIT;
-	ctl->rundir_fd = -1;
+	*ctl = (struct ctl)CTL_INIT;
 	r = img_store_open(&ctl->store, cli->root, err);
 	if (r < 0)
 		return r;

@@ -14,6 +14,11 @@ struct ctl {
 	int rundir_fd; /* -1: of ns */
 };
 
+#define CTL_INIT                                                                                   \
+	{                                                                                          \
+		.ns = USERNS_INIT, .rundir_fd = -1                                                 \
+	}
+
 enum ctl_flags {
 	CTL_ENTER = 1 << 0, /* in the parent namespace: files of subordinate ids can be removed */
 };

@@ -93,21 +93,6 @@ static int set_env(struct exec *x, const char *home, struct err *err)
 	return r;
 }
 
-static int open_root(const struct exec *x, struct err *err)
-{
-	char path[32];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/root", (int)x->ctr.record.init.pid);
-	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	/* The number may have become somebody else's before it was opened. */
-	if (fd < 0 || proc_has_ended(x->pidfd)) {
-		cleanup_fd(&fd);
-		return err_say(err, -ESRCH, "the container has ended");
-	}
-	return fd;
-}
-
 /* Another user than the container's has no more capabilities than a real change of user leaves. */
 static int set_user(struct exec *x, char **ret_home, struct err *err)
 {
@@ -119,7 +104,7 @@ static int set_user(struct exec *x, char **ret_home, struct err *err)
 
 	if (!x->o->user)
 		return 0;
-	root = open_root(x, err);
+	root = control_open_root(&x->ctr.record, x->pidfd, err);
 	if (root < 0)
 		return root;
 	r = user_find(root, x->o->user, NULL, &found, err);

@@ -9,7 +9,9 @@
 #include <stdio.h>
 
 static const struct cli_verb *const groups[] = {
+	cli_verbs_alter,
 	cli_verbs_commit,
+	cli_verbs_diff,
 	cli_verbs_exec,
 	cli_verbs_fsck,
 	cli_verbs_history,

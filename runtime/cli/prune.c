@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "runtime/cli/cli.h"
 #include "runtime/cli/progress.h"
+#include "runtime/cli/users.h"
 #include "runtime/record.h"
 
 #include <inttypes.h>
@@ -19,21 +20,11 @@
 /* ---- containers ---- */
 
 struct containers {
-	struct strv image_ids; /* of all containers; one may occur twice */
 	uint32_t n, n_live;
 	uint64_t bytes, live_bytes;
 };
 
-static bool is_used(void *ctx, const struct idx_digest *image_id)
-{
-	const struct containers *c = ctx;
-	char text[DIGEST_TEXT_BYTES];
-
-	digest_text(image_id, text);
-	return strv_has(&c->image_ids, text);
-}
-
-static int load_containers(struct img_store *s, struct containers *ret, struct err *err)
+static int measure_containers(struct img_store *s, struct containers *ret, struct err *err)
 {
 	auto_strv ids = { 0 };
 	int r = record_list(img_store_dirfd(s), &ids, err);
@@ -45,14 +36,11 @@ static int load_containers(struct img_store *s, struct containers *ret, struct e
 		struct record rec;
 		uint64_t bytes;
 
-		/* One that cannot be read may need any image: nothing is removed then. */
 		r = record_read(img_store_dirfd(s), ids.v[i], &rec, err);
 		if (r == -ENOENT)
 			continue;
 		if (r < 0)
 			return err_wrap(err, r, "container '%s'", ids.v[i]);
-		if (rec.image_id)
-			r = strv_add(&ret->image_ids, rec.image_id);
 		bytes = path ? usage_of_tree(img_store_dirfd(s), path) : 0;
 		ret->n++;
 		ret->bytes += bytes;
@@ -61,17 +49,15 @@ static int load_containers(struct img_store *s, struct containers *ret, struct e
 			ret->live_bytes += bytes;
 		}
 		record_done(&rec);
-		if (r < 0)
-			return err_set(err, r, "cannot list the containers");
 	}
 	return 0;
 }
 
-static int open_all(struct cli *cli, struct img_store **s, struct containers *c, struct err *err)
+static int open_all(struct cli *cli, struct img_store **s, struct image_use *use, struct err *err)
 {
 	int r = img_store_open(s, cli->root, err);
 
-	return r < 0 ? r : load_containers(*s, c, err);
+	return r < 0 ? r : image_use_load(img_store_dirfd(*s), use, err);
 }
 
 /* ---- prune ---- */
@@ -112,8 +98,8 @@ static int run_prune(struct cli *cli, void *opts, int argc, char **argv)
 {
 	static const struct rmi_report report = { on_untagged, on_deleted, NULL };
 	const struct prune_opts *o = opts;
-	struct containers c = { 0 };
-	const struct image_users users = { is_used, &c };
+	struct image_use use = { 0 };
+	const struct image_users users = { image_use_check, &use };
 	char size[PROGRESS_BYTES_BYTES];
 	struct prune_stats stats;
 	struct img_store *s = NULL;
@@ -122,11 +108,11 @@ static int run_prune(struct cli *cli, void *opts, int argc, char **argv)
 
 	if (o->all && !o->force && !cli_ask("Remove all images that no container uses?"))
 		return 1;
-	r = open_all(cli, &s, &c, &err);
+	r = open_all(cli, &s, &use, &err);
 	if (r == 0)
 		r = img_prune(s, o->all ? PRUNE_ALL : 0, &users, &report, &stats, &err);
 	img_store_close(s);
-	strv_done(&c.image_ids);
+	image_use_done(&use);
 	if (r < 0) {
 		err_wrap(&err, r, "cannot prune the store");
 		return cli_fail(&err);
@@ -197,12 +183,15 @@ static int run_df(struct cli *cli, void *opts, int argc, char **argv)
 {
 	const struct df_opts *o = opts;
 	struct containers c = { 0 };
-	const struct image_users users = { is_used, &c };
+	struct image_use use = { 0 };
+	const struct image_users users = { image_use_check, &use };
 	struct img_store *s = NULL;
 	struct err err = ERR_INIT;
 	struct usage u;
-	int r = open_all(cli, &s, &c, &err);
+	int r = open_all(cli, &s, &use, &err);
 
+	if (r == 0)
+		r = measure_containers(s, &c, &err);
 	if (r == 0)
 		r = img_usage(s, &users, &u, &err);
 	if (r == 0 && o->json)
@@ -210,7 +199,7 @@ static int run_df(struct cli *cli, void *opts, int argc, char **argv)
 	else if (r == 0)
 		print_table(&u, &c);
 	img_store_close(s);
-	strv_done(&c.image_ids);
+	image_use_done(&use);
 	if (r < 0) {
 		err_wrap(&err, r, "cannot add up the store");
 		return cli_fail(&err);
