@@ -256,7 +256,9 @@ static void read_input(struct relay *r)
 /* false if nobody reads what is shown. */
 static bool show(const struct relay *r, int fd, const struct attach_msg *m, size_t len)
 {
-	return r->o->no_output || fd_write_all(fd, m->data, len) == 0;
+	bool hidden = fd == STDOUT_FILENO ? r->o->no_stdout : r->o->no_stderr;
+
+	return hidden || fd_write_all(fd, m->data, len) == 0;
 }
 
 /* 1 while there is more. */

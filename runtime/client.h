@@ -35,7 +35,7 @@ struct client_opts {
 	bool input; /* our standard input goes to the container */
 	bool terminal; /* the container has one: ours becomes raw if it is one */
 	bool pass_signals;
-	bool no_output; /* what it writes is not shown */
+	bool no_stdout, no_stderr; /* what it writes there is not shown */
 	struct detach detach;
 };
 

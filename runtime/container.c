@@ -143,6 +143,8 @@ static bool is_direct(const struct container *c, const struct ctr_start_opts *op
 		return false;
 	if (fd == STDIN_FILENO)
 		return true;
+	if (opts->flags & CTR_PIPED)
+		return false;
 	return driver ? str_eq(driver, "passthrough") : c->record.auto_remove;
 }
 

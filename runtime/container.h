@@ -44,6 +44,7 @@ struct container {
 enum ctr_start_flags {
 	CTR_FOREGROUND = 1 << 0, /* the caller's streams are the container's, and its end is too */
 	CTR_ATTACHED = 1 << 1, /* the client gets the output */
+	CTR_PIPED = 1 << 3, /* with CTR_FOREGROUND: the output goes by the client in any case */
 	CTR_WAIT_START = 1 << 2, /* the program begins when a client says so */
 };
 

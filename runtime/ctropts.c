@@ -21,6 +21,8 @@ static const struct {
 	{ "publish", LIST, offsetof(struct ctropts, publish) },
 	{ "addHost", LIST, offsetof(struct ctropts, add_host) },
 	{ "dns", LIST, offsetof(struct ctropts, dns) },
+	{ "dnsSearch", LIST, offsetof(struct ctropts, dns_search) },
+	{ "dnsOption", LIST, offsetof(struct ctropts, dns_option) },
 	{ "labels", LIST, offsetof(struct ctropts, labels) },
 	{ "volumes", LIST, offsetof(struct ctropts, volumes) },
 	{ "ownVolumes", LIST, offsetof(struct ctropts, own_volumes) },

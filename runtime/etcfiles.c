@@ -99,6 +99,19 @@ static int add_servers(const struct etcfiles *e, const struct strv *host, struct
 	return r;
 }
 
+static int replace_words(struct strv *words, const struct strv *by)
+{
+	int r = 0;
+
+	if (!by || by->n == 0)
+		return 0;
+	strv_done(words);
+	*words = (struct strv){ 0 };
+	for (size_t i = 0; r == 0 && i < by->n; i++)
+		r = strv_add(words, by->v[i]);
+	return r;
+}
+
 int etc_make_resolv(const struct etcfiles *e, const char *host, struct buf *ret)
 {
 	auto_resolv rv = { 0 };
@@ -114,6 +127,14 @@ int etc_make_resolv(const struct etcfiles *e, const char *host, struct buf *ret)
 	theirs = rv.servers;
 	rv.servers = servers;
 	servers = theirs;
+	r = replace_words(&rv.search, e->search);
+	if (r == 0)
+		r = replace_words(&rv.options, e->options);
+	/* podman's way to say that there is none */
+	if (rv.search.n == 1 && str_eq(rv.search.v[0], "."))
+		strv_done(&rv.search);
+	if (r < 0)
+		return r;
 	r = resolv_write(&rv, ret);
 	return r < 0 ? r : buf_add(ret, "", 0);
 }
@@ -130,6 +151,16 @@ static int write_file(int dirfd, const char *name, const struct buf *text, struc
 	return r < 0 ? err_set(err, r, "cannot write '%s' for the container", name) : 0;
 }
 
+/* What would be another line of resolv.conf, or more of its line, is no word. */
+static bool are_words(const struct strv *words)
+{
+	for (size_t i = 0; words && i < words->n; i++)
+		if (!words->v[i][0] || strpbrk(words->v[i], " \t\r\n#;") ||
+			strlen(words->v[i]) > LIMIT_RESOLV_WORD)
+			return false;
+	return true;
+}
+
 int etcfiles_write(int dirfd, const struct etcfiles *e, struct err *err)
 {
 	auto_buf hosts = { 0 }, resolv = { 0 }, hostname = { 0 };
@@ -142,6 +173,8 @@ int etcfiles_write(int dirfd, const struct etcfiles *e, struct err *err)
 		if (!resolv_is_address(e->dns->v[i]))
 			return err_say(
 				err, -EINVAL, "name server '%s' is no address", e->dns->v[i]);
+	if (!are_words(e->search) || !are_words(e->options))
+		return err_say(err, -EINVAL, "--dns-search and --dns-option take a word each");
 	r = net_resolv_read(host_resolv);
 	host_resolv[r > 0 ? r : 0] = '\0';
 	r = etc_make_hosts(e, &hosts, err);

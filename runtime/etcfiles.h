@@ -20,6 +20,7 @@ struct etcfiles {
 	const char *name; /* of the container */
 	const struct strv *add_hosts; /* "NAME:ADDRESS"; NULL: none */
 	const struct strv *dns; /* servers instead of the network's own; NULL: none */
+	const struct strv *search, *options; /* instead of the host's; NULL or empty: those */
 	bool no_dns_server; /* nothing answers at the network's DNS address */
 	const char *host_addr; /* address of the host that the container reaches; NULL: none */
 	bool host_loopback_closed; /* what listens on the host's loopback is out of reach: say so */

@@ -40,6 +40,17 @@ int env_set(struct strv *env, const char *pair)
 	return 0;
 }
 
+void env_unset(struct strv *env, const char *name)
+{
+	char **at = find(env, name, strlen(name));
+
+	if (!at)
+		return;
+	free(*at);
+	memmove(at, at + 1, (size_t)(env->v + env->n - at) * sizeof(*at));
+	env->n--;
+}
+
 int env_set_default(struct strv *env, const char *name, const char *value)
 {
 	if (!value || env_get(env, name))

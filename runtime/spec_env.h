@@ -21,6 +21,9 @@ const char *env_get(const struct strv *env, const char *name);
 /** env_set() - set "NAME=VALUE"; 0 or -ENOMEM */
 int env_set(struct strv *env, const char *pair);
 
+/** env_unset() - take a name out, if it is there */
+void env_unset(struct strv *env, const char *name);
+
 /** env_set_default() - set a name that is not set yet; a NULL value changes nothing */
 int env_set_default(struct strv *env, const char *name, const char *value);
 

@@ -118,23 +118,33 @@ static int image_env(struct builder *b, struct strv *env)
 	return r;
 }
 
+/* Of the image, and what programs expect to be set. */
+static int default_env(struct builder *b, struct strv *env)
+{
+	const struct spec_make *m = b->m;
+	int r = image_env(b, env);
+
+	if (r == 0)
+		r = env_set_default(env, "PATH", DEFAULT_PATH);
+	if (r == 0 && has_flag(b, SPEC_MAKE_TTY))
+		r = env_set_default(env, "TERM", "xterm");
+	if (r == 0)
+		r = env_set_default(env, "container", "lamina");
+	if (r == 0)
+		r = env_set_default(env, "HOSTNAME", b->hostname[0] ? b->hostname : m->hostname);
+	return r < 0 ? r : env_set_default(env, "HOME", m->user->home);
+}
+
 static void put_env(struct builder *b, json_t *process)
 {
 	const struct spec_make *m = b->m;
 	auto_strv env = { 0 };
-	int r;
+	int r = 0;
 
-	r = image_env(b, &env);
-	if (r == 0)
-		r = env_set_default(&env, "PATH", DEFAULT_PATH);
-	if (r == 0 && has_flag(b, SPEC_MAKE_TTY))
-		r = env_set_default(&env, "TERM", "xterm");
-	if (r == 0)
-		r = env_set_default(&env, "container", "lamina");
-	if (r == 0)
-		r = env_set_default(&env, "HOSTNAME", b->hostname[0] ? b->hostname : m->hostname);
-	if (r == 0)
-		r = env_set_default(&env, "HOME", m->user->home);
+	if (!m->no_default_env)
+		r = default_env(b, &env);
+	for (size_t i = 0; m->unset_env && i < m->unset_env->n; i++)
+		env_unset(&env, m->unset_env->v[i]);
 	for (size_t i = 0; r == 0 && m->env && i < m->env->n; i++)
 		r = env_set(&env, m->env->v[i]);
 	if (r < 0)
@@ -251,6 +261,7 @@ static void put_process(struct builder *b, json_t *doc)
 	if (m->n_rlimits > 0)
 		put_rlimits(b, process);
 	put(b, process, "noNewPrivileges", json_boolean(has_flag(b, SPEC_MAKE_NO_NEW_PRIVS)));
+	put_text(b, process, "apparmorProfile", m->apparmor);
 	if (m->oom_score_adj.set)
 		put(b, process, "oomScoreAdj", json_integer(m->oom_score_adj.v));
 	put(b, doc, "process", process);
@@ -335,7 +346,7 @@ static void put_resources(struct builder *b, json_t *lnx)
 {
 	const struct spec_make_limits *l = &b->m->limits;
 	json_t *resources = json_object(), *memory = json_object(), *cpu = json_object();
-	json_t *pids = json_object();
+	json_t *pids = json_object(), *unified = json_object();
 
 	put_i64(b, memory, "limit", l->memory);
 	put_i64(b, memory, "reservation", l->memory_reservation);
@@ -346,9 +357,11 @@ static void put_resources(struct builder *b, json_t *lnx)
 	put_text(b, cpu, "cpus", l->cpuset_cpus);
 	put_text(b, cpu, "mems", l->cpuset_mems);
 	put_i64(b, pids, "limit", l->pids);
+	put_pairs(b, unified, "--cgroup-conf", l->unified);
 	put_if_any(b, resources, "memory", memory);
 	put_if_any(b, resources, "cpu", cpu);
 	put_if_any(b, resources, "pids", pids);
+	put_if_any(b, resources, "unified", unified);
 	put_if_any(b, lnx, "resources", resources);
 }
 
@@ -419,6 +432,9 @@ static void put_linux(struct builder *b, json_t *doc)
 	put_namespaces(b, lnx);
 	put_resources(b, lnx);
 	put_text(b, lnx, "cgroupsPath", b->m->cgroups_path);
+	if (b->m->personality)
+		put(b, lnx, "personality",
+			json_pack("{s:o}", "domain", text(b, "--personality", b->m->personality)));
 	put_sysctls(b, lnx);
 	put_masks(b, lnx);
 	put_seccomp(b, lnx);

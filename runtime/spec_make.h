@@ -57,6 +57,7 @@ struct spec_make_limits {
 	struct spec_i64 pids; /* -1: none */
 	struct spec_u64 cpu_shares, cpu_quota_us, cpu_period_us;
 	const char *cpuset_cpus, *cpuset_mems; /* NULL: not given */
+	const struct strv *unified; /* "FILE=VALUE"; may be NULL */
 };
 
 /* Files of the runtime that are bound over those of the image; NULL: the image's own. */
@@ -74,6 +75,8 @@ struct spec_make {
 	const char *entrypoint; /* NULL: the image's; see args_combine() */
 	char *const *command;
 	size_t n_command;
+	bool no_default_env; /* neither the image's variables nor those that are always set */
+	const struct strv *unset_env; /* names that the image sets in vain; may be NULL */
 	const struct strv *env; /* "NAME=VALUE" of --env-file and -e, by env_add_…(); may be NULL */
 	const char *workdir; /* NULL: the image's, else "/" */
 	const struct userdb_user *user; /* resolved against the image's files */
@@ -93,6 +96,9 @@ struct spec_make {
 	uint64_t shm_bytes; /* 0: SPEC_MAKE_SHM_BYTES */
 	enum spec_make_cgroup cgroup;
 	const struct strv *mask, *unmask; /* paths; may be NULL */
+	const struct strv *proc_opts; /* more options for /proc; may be NULL */
+	const char *apparmor; /* profile; NULL: none */
+	const char *personality; /* "LINUX32"; NULL: none */
 
 	/* What it is part of. */
 	struct spec_make_ns ns[SPEC_NS_MAX_]; /* the mount namespace is always new */

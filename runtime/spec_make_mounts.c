@@ -67,6 +67,16 @@ static bool is_new(const struct spec_make *m, enum spec_ns ns)
 	return m->ns[ns].mode == SPEC_MAKE_NEW;
 }
 
+static int add_proc(const struct spec_make *m, json_t *mounts)
+{
+	auto_buf options = { 0 };
+	int r = buf_add_str(&options, "nosuid,noexec,nodev");
+
+	for (size_t i = 0; r == 0 && m->proc_opts && i < m->proc_opts->n; i++)
+		r = buf_printf(&options, ",%s", m->proc_opts->v[i]);
+	return r < 0 ? r : add_default(m, mounts, "/proc", "proc", options.data);
+}
+
 /* The kernel mounts proc, sysfs and mqueue only for who owns the namespace that they show. */
 static int add_kernel(const struct spec_make *m, json_t *mounts)
 {
@@ -76,7 +86,7 @@ static int add_kernel(const struct spec_make *m, json_t *mounts)
 	if (m->ns[SPEC_NS_PID].mode == SPEC_MAKE_HOST)
 		r = add_default(m, mounts, "/proc", "bind", "rbind,rprivate,nosuid,noexec,nodev");
 	else
-		r = add_default(m, mounts, "/proc", "proc", "nosuid,noexec,nodev");
+		r = add_proc(m, mounts);
 	if (r == 0 && is_new(m, SPEC_NS_NET))
 		r = add_default(m, mounts, "/sys", "sysfs",
 			privileged ? "nosuid,noexec,nodev,rw" : "nosuid,noexec,nodev,ro");

@@ -73,6 +73,11 @@ static int unknown_option(struct parser *p, const char *name, size_t len)
 	return nearest ? err_hint(p->err, r, "the nearest option is '--%s'", nearest->name) : r;
 }
 
+static bool is_flag(const struct args_opt *o)
+{
+	return o->kind == ARGS_FLAG || o->kind == ARGS_FLAG_ON;
+}
+
 static int store_value(struct parser *p, const struct args_opt *o, const char *value)
 {
 	void *field = p->out + o->offset;
@@ -80,11 +85,12 @@ static int store_value(struct parser *p, const struct args_opt *o, const char *v
 
 	switch (o->kind) {
 	case ARGS_FLAG:
+	case ARGS_FLAG_ON:
 		on = str_eq(value, "true") || str_eq(value, "1");
 		if (!on && !str_eq(value, "false") && !str_eq(value, "0"))
 			return err_say(p->err, -EINVAL,
 				"option '--%s' takes true or false, not '%s'", o->name, value);
-		*(bool *)field = on;
+		*(bool *)field = on == (o->kind == ARGS_FLAG);
 		return 0;
 	case ARGS_STRING:
 		*(const char **)field = value;
@@ -128,7 +134,7 @@ static int parse_long(struct parser *p, const char *arg)
 	}
 	if (eq)
 		return store_value(p, o, eq + 1);
-	return o->kind == ARGS_FLAG ? store_value(p, o, "true") : store_next(p, o);
+	return is_flag(o) ? store_value(p, o, "true") : store_next(p, o);
 }
 
 static int parse_short(struct parser *p, const char *arg)
@@ -139,7 +145,7 @@ static int parse_short(struct parser *p, const char *arg)
 
 		if (!o)
 			return err_say(p->err, -EINVAL, "unknown option '-%c'", *arg);
-		if (o->kind != ARGS_FLAG)
+		if (!is_flag(o))
 			return arg[1] ? store_value(p, o, arg + 1 + (arg[1] == '='))
 				      : store_next(p, o);
 		r = store_value(p, o, "true");

@@ -16,6 +16,7 @@
 
 enum args_kind {
 	ARGS_FLAG = 1, /* bool */
+	ARGS_FLAG_ON, /* bool, on unless it is told otherwise: the field says that it is off */
 	ARGS_STRING, /* const char *, the last one wins; points into argv */
 	ARGS_LIST, /* struct strv, one element per use */
 	ARGS_U64, /* uint64_t */

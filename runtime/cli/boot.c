@@ -32,6 +32,14 @@ int boot_image(struct boot *b, const char *name, struct err *err)
 			       &b->image_config, err);
 }
 
+void boot_drop_image(struct boot *b)
+{
+	json_decref(b->image_config);
+	b->image_config = NULL;
+	img_done(&b->img);
+	b->img = (struct img){ .lease_fd = -1 };
+}
+
 /* ---- root ---- */
 
 /* The upper lies in the container's directory, so it goes with the container. */
@@ -122,7 +130,9 @@ static int make_etcfiles(struct boot *b, struct err *err)
 	struct etcfiles e = { .hostname = b->c.spec->hostname ? b->c.spec->hostname : "localhost",
 		.name = b->c.record.name,
 		.add_hosts = &b->c.opts.add_host,
-		.dns = &b->c.opts.dns };
+		.dns = &b->c.opts.dns,
+		.search = &b->c.opts.dns_search,
+		.options = &b->c.opts.dns_option };
 
 	return network_write_etc(&b->network, b->c.dir.fd, &e, err);
 }

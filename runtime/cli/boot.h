@@ -27,6 +27,9 @@ void boot_init(struct boot *b);
 /** boot_image() - resolve an image and take a lease on it; -ENOENT has a hint */
 int boot_image(struct boot *b, const char *name, struct err *err);
 
+/** boot_drop_image() - let go of what boot_image() took */
+void boot_drop_image(struct boot *b);
+
 /** boot_network() - from b->c.opts: what the network is to be */
 int boot_network(struct boot *b, struct err *err);
 

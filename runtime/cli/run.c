@@ -7,18 +7,16 @@
  * `run` starts a monitor and is its client.  Nothing is printed but errors, and the id of a
  * container that runs on: stdout and stderr are the container's.
  */
+#include "runtime/cli/run.h"
+
 #include "base/at.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
-#include "runtime/cli/boot.h"
-#include "runtime/cli/run_opts.h"
 #include "runtime/cli/user.h"
 #include "runtime/control.h"
-#include "runtime/inroot.h"
 #include "runtime/rundir.h"
 #include "runtime/seccomp_json.h"
 #include "runtime/spec_json.h"
-#include "runtime/volstore.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -26,17 +24,6 @@
 #include <sys/wait.h>
 
 #define LIMIT_SECCOMP_BYTES (4 << 20)
-
-struct run {
-	const struct cli *cli;
-	const struct run_opts *opts;
-	struct run_plan plan;
-	const char *image_name;
-	char **command;
-	size_t n_command;
-	struct boot b;
-	bool left; /* the detach keys were pressed */
-};
 
 /* ---- config.json ---- */
 
@@ -69,6 +56,8 @@ static void fill_namespaces(const struct run *run, struct spec_make *m)
 		m->ns[SPEC_NS_IPC].mode = SPEC_MAKE_HOST;
 	if (is_host(run->opts->uts))
 		m->ns[SPEC_NS_UTS].mode = SPEC_MAKE_HOST;
+	if (is_host(run->opts->cgroupns))
+		m->ns[SPEC_NS_CGROUP].mode = SPEC_MAKE_HOST;
 	if (run->b.network.mode.kind == NETMODE_NS ||
 		run->b.network.mode.kind == NETMODE_CONTAINER) {
 		m->ns[SPEC_NS_NET].mode = SPEC_MAKE_JOIN;
@@ -106,6 +95,8 @@ static int make_config(struct run *run, const struct userdb_user *user, struct e
 		.entrypoint = o->entrypoint,
 		.command = run->command,
 		.n_command = run->n_command,
+		.no_default_env = o->unsetenv_all,
+		.unset_env = &o->unsetenv,
 		.env = &run->plan.env,
 		.workdir = o->workdir,
 		.user = user,
@@ -119,7 +110,11 @@ static int make_config(struct run *run, const struct userdb_user *user, struct e
 		.n_volumes = run->plan.n_volumes,
 		.files = { .hosts = "hosts", .resolv_conf = "resolv.conf", .hostname = "hostname" },
 		.cgroup = SPEC_MAKE_CGROUP_RO,
+		.mask = &run->plan.mask,
 		.unmask = &run->plan.unmask,
+		.proc_opts = &run->plan.proc_opts,
+		.apparmor = run->plan.apparmor,
+		.personality = o->personality,
 		.limits = run->plan.limits,
 		.shm_bytes = run->plan.shm_bytes,
 		.umask = run->plan.umask,
@@ -132,6 +127,8 @@ static int make_config(struct run *run, const struct userdb_user *user, struct e
 
 	(void)uname(&uts);
 	sec_host_init(&host, uts.release);
+	if (o->no_hosts)
+		m.files.hosts = NULL;
 	fill_namespaces(run, &m);
 	if (run->plan.seccomp_path)
 		r = load_seccomp(run->plan.seccomp_path, &seccomp, err);
@@ -181,91 +178,7 @@ static int find_user(struct run *run, struct userdb_user *ret, struct err *err)
 	return r < 0 ? rootproc_explain(&run->b.c.root, r, err) : 0;
 }
 
-/* ---- volumes ---- */
-
-static int keep_volume(struct run *run, const char *name, bool own)
-{
-	struct ctropts *o = &run->b.c.opts;
-	int r = strv_add(&o->volumes, name);
-
-	return r == 0 && own ? strv_add(&o->own_volumes, name) : r;
-}
-
-/* Make it, fill it with what the image has in its place, and name its directory. */
-static int make_volume(struct run *run, struct volume *v, struct err *err)
-{
-	const char *store = img_store_path(run->b.store);
-	auto_free char *name = NULL;
-	auto_fd data = -1, from = -1;
-	bool own = !v->source;
-	int r;
-
-	r = volstore_create(run->b.c.store_fd, v->source, NULL,
-		VOLSTORE_EXISTING | (own ? VOLSTORE_ANONYMOUS : 0), &name, err);
-	if (r < 0)
-		return r;
-	if (keep_volume(run, name, own) < 0)
-		return err_set(err, -ENOMEM, "volume '%s'", name);
-	data = volstore_open(run->b.c.store_fd, name, err);
-	if (data < 0)
-		return data;
-	if (!(v->flags & VOLUME_NO_COPY))
-		from = inroot_open(run->b.root_mount, v->dest, O_RDONLY | O_DIRECTORY);
-	if (from >= 0) {
-		r = volstore_fill(data, from);
-		if (r < 0)
-			return err_set(err, r, "cannot fill volume '%s'", name);
-	}
-	free(v->source);
-	v->source = str_format("%s/volumes/%s/_data", store, name);
-	return v->source ? 0 : err_set(err, -ENOMEM, "volume '%s'", name);
-}
-
-static bool is_covered(const struct run_plan *p, const char *dest)
-{
-	for (size_t i = 0; i < p->n_volumes; i++)
-		if (str_eq(p->volumes[i].dest, dest))
-			return true;
-	return false;
-}
-
-/* What the image declares to be data gets volumes of its own. */
-static int add_image_volumes(struct run *run, struct err *err)
-{
-	struct run_plan *p = &run->plan;
-	auto_strv paths = { 0 };
-	struct volume *more;
-	int r;
-
-	if (spec_make_image_volumes(run->b.image_config, &paths) < 0)
-		return err_set(err, -ENOMEM, "volumes of the image");
-	if (paths.n == 0)
-		return 0;
-	more = reallocarray(p->volumes, p->n_volumes + paths.n, sizeof(*more));
-	if (!more)
-		return err_set(err, -ENOMEM, "volumes of the image");
-	p->volumes = more;
-	for (size_t i = 0; i < paths.n; i++) {
-		if (is_covered(p, paths.v[i]))
-			continue;
-		p->volumes[p->n_volumes] = (struct volume){ 0 };
-		r = volume_parse(paths.v[i], &p->volumes[p->n_volumes], err);
-		if (r < 0)
-			return err_wrap(err, r, "volumes of the image");
-		p->n_volumes++;
-	}
-	return 0;
-}
-
-static int make_volumes(struct run *run, struct err *err)
-{
-	int r = run->opts->rootfs ? 0 : add_image_volumes(run, err);
-
-	for (size_t i = 0; r >= 0 && i < run->plan.n_volumes; i++)
-		if (run->plan.volumes[i].type == VOLUME_NAMED)
-			r = make_volume(run, &run->plan.volumes[i], err);
-	return r < 0 ? rootproc_explain(&run->b.c.root, r, err) : 0;
-}
+/* ---- making it ---- */
 
 /* A new container with its files, its root mounted. */
 static int make(struct run *run, struct err *err)
@@ -282,7 +195,7 @@ static int make(struct run *run, struct err *err)
 	if (r >= 0)
 		r = find_user(run, &user, err);
 	if (r >= 0)
-		r = make_volumes(run, err);
+		r = run_make_volumes(run, err);
 	if (r >= 0)
 		r = make_config(run, &user, err);
 	return r < 0 ? r : describe(run, err);
@@ -313,16 +226,31 @@ static int replace(struct run *run, struct err *err)
 /* As if it had been typed, with what it shows on stderr. */
 static int pull(const struct run *run, struct err *err)
 {
-	char *const argv[] = { "lamina", "--root", (char *)(uintptr_t)img_store_path(run->b.store),
-		"pull", (char *)(uintptr_t)run->image_name, NULL };
+	char platform[PLATFORM_TEXT_BYTES];
+	const char *argv[16] = { "lamina", "--root", img_store_path(run->b.store), "pull" };
+	size_t n = 4;
 	int status;
 	pid_t pid;
 
+	if (run->opts->quiet)
+		argv[n++] = "--quiet";
+	if (run->opts->no_tls_verify)
+		argv[n++] = "--tls-verify=false";
+	if (run->opts->authfile) {
+		argv[n++] = "--authfile";
+		argv[n++] = run->opts->authfile;
+	}
+	if (run->plan.platform.os[0]) {
+		platform_text(&run->plan.platform, platform);
+		argv[n++] = "--platform";
+		argv[n++] = platform;
+	}
+	argv[n++] = run->image_name;
 	(void)fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
 		(void)dup2(STDERR_FILENO, STDOUT_FILENO);
-		(void)execv("/proc/self/exe", argv);
+		(void)execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
 		_exit(EXIT_LAMINA);
 	}
 	if (pid < 0)
@@ -334,6 +262,29 @@ static int pull(const struct run *run, struct err *err)
 		       : err_say(err, -ENOENT, "its image could not be pulled");
 }
 
+/* -ENOENT also if the store has it for another platform than was asked for. */
+static int take_image(struct run *run, struct err *err)
+{
+	const struct platform *want = &run->plan.platform;
+	struct platform have;
+	const char *os, *arch;
+	int r = boot_image(&run->b, run->image_name, err);
+
+	if (r < 0 || !want->os[0])
+		return r;
+	os = json_get_str(run->b.image_config, "os");
+	arch = json_get_str(run->b.image_config, "architecture");
+	if (os && arch &&
+		platform_set(&have, os, arch, json_get_str(run->b.image_config, "variant")) == 0 &&
+		platform_rank(want, &have) > 0)
+		return 0;
+	r = err_say(err, -ENOENT, "the image in the store is for %s/%s", os ? os : "?",
+		arch ? arch : "?");
+	err_hint(err, r, "lamina pull --platform %s/%s %s", want->os, want->arch, run->image_name);
+	boot_drop_image(&run->b);
+	return r;
+}
+
 static int find_image(struct run *run, struct err *err)
 {
 	const char *when = run->opts->pull ? run->opts->pull : "missing";
@@ -341,11 +292,27 @@ static int find_image(struct run *run, struct err *err)
 
 	if (r < 0)
 		return r;
-	r = boot_image(&run->b, run->image_name, err);
+	r = take_image(run, err);
 	if (r != -ENOENT || !str_eq(when, "missing"))
 		return r;
 	r = pull(run, err);
-	return r < 0 ? r : boot_image(&run->b, run->image_name, err);
+	return r < 0 ? r : take_image(run, err);
+}
+
+static int publish_exposed(struct run *run, struct err *err)
+{
+	json_t *config = json_object_get(run->b.image_config, "config"), *value;
+	struct strv *publish = &run->b.c.opts.publish;
+	const char *port;
+	int r = 0;
+
+	json_object_foreach (json_object_get(config, "ExposedPorts"), port, value)
+		if (r == 0)
+			r = strv_add(publish, port);
+	for (size_t i = 0; r == 0 && i < run->opts->expose.n; i++)
+		if (!strv_has(publish, run->opts->expose.v[i]))
+			r = strv_add(publish, run->opts->expose.v[i]);
+	return r < 0 ? err_set(err, r, "ports") : boot_network(&run->b, err);
 }
 
 static int prepare(struct run *run, struct err *err)
@@ -358,7 +325,8 @@ static int prepare(struct run *run, struct err *err)
 		if (!run->b.c.opts.rootfs)
 			r = err_set(err, -errno, "cannot open '%s'", run->image_name);
 	}
-	if (r >= 0)
+	/* What is wrong is told before anything is pulled. */
+	if (r >= 0 && !run->opts->publish_all)
 		r = boot_network(&run->b, err);
 	if (r >= 0 && run->opts->cidfile && access(run->opts->cidfile, F_OK) == 0)
 		r = err_say(err, -EEXIST, "'%s' exists", run->opts->cidfile);
@@ -366,6 +334,8 @@ static int prepare(struct run *run, struct err *err)
 		r = img_store_open(&run->b.store, run->cli->root, err);
 	if (r >= 0 && !run->opts->rootfs)
 		r = find_image(run, err);
+	if (r >= 0 && run->opts->publish_all)
+		r = publish_exposed(run, err);
 	return r < 0 ? r : replace(run, err);
 }
 
@@ -383,6 +353,11 @@ static int write_cidfile(const struct run *run, const char *id, struct err *err)
 
 /* ---- run ---- */
 
+static bool shows(const struct run *run, const char *stream)
+{
+	return run->opts->attach.n == 0 || strv_has(&run->opts->attach, stream);
+}
+
 static void __attribute__((noreturn)) be_monitor(struct run *run, int sock)
 {
 	struct ctr_start_opts opts = { .client = sock,
@@ -391,6 +366,8 @@ static void __attribute__((noreturn)) be_monitor(struct run *run, int sock)
 	struct err err = ERR_INIT;
 	int r, code;
 
+	if (!shows(run, "stdout") || !shows(run, "stderr"))
+		opts.flags |= CTR_PIPED;
 	r = make(run, &err);
 	if (r >= 0)
 		r = boot_start(&run->b, &opts, &err);
@@ -405,9 +382,11 @@ static int look_on(struct run *run, struct client *c, struct err *err)
 {
 	/* The container reads by itself what is no terminal. */
 	bool direct = !run->opts->tty && !isatty(STDIN_FILENO);
-	struct client_opts o = { .input = run->opts->interactive && !direct,
+	struct client_opts o = { .input = run->b.c.opts.interactive && !direct,
 		.terminal = run->opts->tty,
-		.pass_signals = true };
+		.no_stdout = !shows(run, "stdout"),
+		.no_stderr = !shows(run, "stderr"),
+		.pass_signals = !run->opts->no_sig_proxy };
 	int code;
 
 	if (run->opts->tty)

@@ -5,128 +5,46 @@
 #include "base/at.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "runtime/netmode.h"
 #include "runtime/size.h"
 #include "runtime/spec_env.h"
-#include "runtime/netmode.h"
-#include "runtime/ulimit.h"
 
 #include <fcntl.h>
 #include <limits.h>
 
-#define FLAG(name, letter, field, help)                                                            \
-	{                                                                                          \
-		name, letter, ARGS_FLAG, offsetof(struct run_opts, field), NULL, help              \
-	}
-#define STRING(name, letter, field, meta, help)                                                    \
-	{                                                                                          \
-		name, letter, ARGS_STRING, offsetof(struct run_opts, field), meta, help            \
-	}
-#define U64(name, letter, field, meta, help)                                                       \
-	{                                                                                          \
-		name, letter, ARGS_U64, offsetof(struct run_opts, field), meta, help               \
-	}
-#define REFUSED(name, instead)                                                                     \
-	{                                                                                          \
-		name, 0, ARGS_REFUSED, 0, NULL, instead                                            \
-	}
-#define LIST(name, letter, field, meta, help)                                                      \
-	{                                                                                          \
-		name, letter, ARGS_LIST, offsetof(struct run_opts, field), meta, help              \
-	}
+static int read_file(const char *path, char **ret, size_t *ret_len, struct err *err)
+{
+	auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int r = fd < 0 ? -errno : fd_read_file(fd, LIMIT_ENV_FILE_BYTES, ret, ret_len);
 
-const struct args_opt run_opts_table[] = {
-	LIST("add-host", 0, add_host, "NAME:ADDRESS", "a line for /etc/hosts"),
-	LIST("annotation", 0, annotation, "NAME=VALUE", "an annotation of the configuration"),
-	LIST("cap-add", 0, cap_add, "CAP", "a capability more, or 'all'"),
-	LIST("cap-drop", 0, cap_drop, "CAP", "a capability less, or 'all'"),
-	STRING("cgroups", 0, cgroups, "enabled|disabled", "whether a cgroup is made; enabled"),
-	STRING("cidfile", 0, cidfile, "FILE", "write the container's id there"),
-	U64("cpu-period", 0, cpu_period, "MICROSECONDS", "period of --cpu-quota"),
-	U64("cpu-quota", 0, cpu_quota, "MICROSECONDS", "processor time in each period"),
-	U64("cpu-shares", 0, cpu_shares, "N", "weight against others; 1024 is usual"),
-	STRING("cpus", 0, cpus, "N", "so many processors' time: 1.5"),
-	STRING("cpuset-cpus", 0, cpuset_cpus, "LIST", "these processors alone: 0-2,4"),
-	STRING("cpuset-mems", 0, cpuset_mems, "LIST", "these memory nodes alone"),
-	FLAG("detach", 'd', detach, "let it run in the background, print its id"),
-	STRING("detach-keys", 0, detach_keys, "KEYS", "keys that leave it running; ctrl-p,ctrl-q"),
-	LIST("device", 0, device, "HOST[:PATH][:rwm]", "show a device of the host"),
-	LIST("dns", 0, dns, "ADDRESS", "name server, instead of the network's own"),
-	STRING("entrypoint", 0, entrypoint, "CMD", "instead of the image's"),
-	LIST("env", 'e', env, "NAME[=VALUE]", "set an environment variable, or pass one on"),
-	LIST("env-file", 0, env_file, "FILE", "read environment variables from a file"),
-	FLAG("env-host", 0, env_host, "pass the caller's environment on"),
-	LIST("group-add", 0, group_add, "GROUP", "a supplementary group more"),
-	STRING("hostname", 'h', hostname, "NAME", "instead of the container's id"),
-	FLAG("interactive", 'i', interactive, "keep stdin open"),
-	STRING("ip", 0, ip, "ADDRESS", "IPv4 address in the network"),
-	STRING("ipc", 0, ipc, "private|host", "namespace of shared memory and queues"),
-	LIST("label", 'l', label, "NAME=VALUE", "a label of the container"),
-	STRING("log-driver", 0, log_driver, "file|none|passthrough", "where its output goes"),
-	LIST("log-opt", 0, log_opt, "max-size=SIZE", "when a log is put aside; 0: never"),
-	STRING("mac-address", 0, mac_address, "MAC", "of the interface in the network"),
-	STRING("memory", 'm', memory, "SIZE", "limit of memory"),
-	STRING("memory-reservation", 0, memory_reservation, "SIZE",
-		"what it may keep under pressure"),
-	STRING("memory-swap", 0, memory_swap, "SIZE", "limit of memory and swap; -1: none"),
-	LIST("mount", 0, mount, "type=TYPE,src=SRC,dst=DST,…", "mount a directory or a tmpfs"),
-	STRING("name", 0, name, "NAME", "instead of the container's id"),
-	LIST("network", 0, network, "none|host|slirp[:…]|NAME[:…]", "default: slirp"),
-	LIST("network-alias", 0, network_alias, "NAME", "a name more in the network"),
-	STRING("oom-score-adj", 0, oom_score_adj, "N",
-		"-1000 to 1000: the more, the sooner killed"),
-	STRING("pid", 0, pid, "private|host", "namespace of processes"),
-	STRING("pidfile", 0, pidfile, "FILE", "write the process id of its first process there"),
-	STRING("pids-limit", 0, pids_limit, "N", "limit of processes; -1: none"),
-	U64("preserve-fds", 0, preserve_fds, "N", "pass N files on, from number 3"),
-	FLAG("privileged", 0, privileged, "all capabilities, nothing masked, no filter"),
-	LIST("publish", 'p', publish, "[[ADDRESS:][PORT]:]PORT[/udp]",
-		"publish a port on the host"),
-	STRING("pull", 0, pull, "missing|always|never", "when to pull the image; missing"),
-	FLAG("read-only", 0, read_only, "the root file system cannot be written"),
-	FLAG("replace", 0, replace, "remove the container that has the name"),
-	FLAG("rm", 0, rm, "remove the container when it ends"),
-	FLAG("rootfs", 0, rootfs, "IMAGE is a directory that holds a root file system"),
-	LIST("security-opt", 0, security_opt, "OPTION",
-		"no-new-privileges[=false], seccomp=unconfined|FILE, unmask=ALL|PATH:…"),
-	STRING("shm-size", 0, shm_size, "SIZE", "of /dev/shm; 65536000 bytes"),
-	STRING("stop-signal", 0, stop_signal, "SIGNAL", "instead of the image's"),
-	STRING("stop-timeout", 0, stop_timeout, "SECONDS", "how long 'lamina stop' waits; 10"),
-	LIST("sysctl", 0, sysctl, "NAME=VALUE", "a kernel setting of the container's namespaces"),
-	U64("timeout", 0, timeout, "SECONDS", "kill it after that time"),
-	LIST("tmpfs", 0, tmpfs, "PATH[:OPTIONS]", "mount a tmpfs"),
-	FLAG("tty", 't', tty, "give the container a terminal"),
-	STRING("tz", 0, tz, "ZONE", "time zone: Europe/Berlin, or local"),
-	LIST("ulimit", 0, ulimit, "NAME=SOFT[:HARD]", "a resource limit"),
-	STRING("umask", 0, umask, "MODE", "mask for new files; 0022"),
-	STRING("user", 'u', user, "USER[:GROUP]", "instead of the image's"),
-	STRING("userns", 0, userns, "host|keep-id|nomap", "how users lie on those of the host"),
-	STRING("uts", 0, uts, "private|host", "namespace of the host name"),
-	LIST("volume", 'v', volume, "[HOST|NAME:]PATH[:OPTIONS]",
-		"mount a directory or file of the host, or a volume"),
-	STRING("workdir", 'w', workdir, "PATH", "instead of the image's"),
-	REFUSED("health-cmd", "there are no health checks: run one by 'lamina exec'"),
-	REFUSED("pod", "there are no pods: --network NAME joins containers"),
-	REFUSED("restart", "a service manager restarts what ends: systemd's Restart="),
-	REFUSED("sdnotify",
-		"the container's own, by -v $NOTIFY_SOCKET:$NOTIFY_SOCKET -e NOTIFY_SOCKET"),
-	REFUSED("secret", "-v FILE:/run/secrets/NAME:ro"),
-	REFUSED("systemd", "--tmpfs /run --tmpfs /tmp, and the image's /sbin/init"),
-	{ 0 },
-};
+	return r < 0 ? err_set(err, r, "cannot read '%s'", path) : 0;
+}
+
+static int plan_proxy(struct run_plan *p)
+{
+	static const char *const names[] = { "http_proxy", "https_proxy", "ftp_proxy", "no_proxy",
+		"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY" };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(names); i++)
+		r = env_set_default(&p->env, names[i], getenv(names[i]));
+	return r;
+}
 
 static int plan_env(const struct run_opts *o, struct run_plan *p, struct err *err)
 {
+	if (!o->no_http_proxy && plan_proxy(p) < 0)
+		return err_set(err, -ENOMEM, "environment");
 	for (char **e = environ; o->env_host && *e; e++)
 		if (strchr(*e, '=') && env_set(&p->env, *e) < 0)
 			return err_set(err, -ENOMEM, "environment");
 	for (size_t i = 0; i < o->env_file.n; i++) {
-		auto_fd fd = open(o->env_file.v[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 		auto_free char *text = NULL;
 		size_t len;
-		int r = fd < 0 ? -errno : fd_read_file(fd, LIMIT_ENV_FILE_BYTES, &text, &len);
+		int r = read_file(o->env_file.v[i], &text, &len, err);
 
 		if (r < 0)
-			return err_set(err, r, "cannot read '%s'", o->env_file.v[i]);
+			return r;
 		r = env_add_file(&p->env, text, len, environ, err);
 		if (r < 0)
 			return err_wrap(err, r, "'%s'", o->env_file.v[i]);
@@ -186,151 +104,6 @@ static int plan_volumes(const struct run_opts *o, struct run_plan *p, struct err
 				return r;
 		}
 	return 0;
-}
-
-/* ---- rights ---- */
-
-static int plan_ulimits(const struct run_opts *o, struct run_plan *p, struct err *err)
-{
-	p->rlimits = calloc(o->ulimit.n + 1, sizeof(*p->rlimits));
-	if (!p->rlimits)
-		return err_set(err, -ENOMEM, "limits");
-	for (size_t i = 0; i < o->ulimit.n; i++) {
-		int r = ulimit_parse(o->ulimit.v[i], &p->rlimits[p->n_rlimits++], err);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int plan_unmask(const char *paths, struct run_plan *p)
-{
-	auto_free char *copy = strdup(paths);
-	char *rest = copy, *path;
-
-	if (!copy)
-		return -ENOMEM;
-	if (str_eq(paths, "ALL") || str_eq(paths, "all")) {
-		p->flags |= SPEC_MAKE_UNMASK_ALL;
-		return 0;
-	}
-	while ((path = strsep(&rest, ":")))
-		if (strv_add(&p->unmask, path) < 0)
-			return -ENOMEM;
-	return 0;
-}
-
-static int plan_security(const char *option, struct run_plan *p, struct err *err)
-{
-	const char *value = option + strcspn(option, "=:");
-	size_t len = (size_t)(value - option);
-
-	value += *value != '\0';
-	if (strncmp(option, "no-new-privileges", len) == 0 && len == 17) {
-		if (*value && !str_eq(value, "true") && !str_eq(value, "false"))
-			return err_say(err, -EINVAL, "security option '%s': true or false", option);
-		p->flags &= ~(unsigned int)SPEC_MAKE_NO_NEW_PRIVS;
-		p->flags |= str_eq(value, "false") ? 0 : SPEC_MAKE_NO_NEW_PRIVS;
-		return 0;
-	}
-	if (str_eq(option, "seccomp=unconfined")) {
-		p->flags |= SPEC_MAKE_NO_SECCOMP;
-		return 0;
-	}
-	if (str_starts(option, "seccomp=")) {
-		free(p->seccomp_path);
-		p->seccomp_path = strdup(value);
-		return p->seccomp_path ? 0 : err_set(err, -ENOMEM, "seccomp profile");
-	}
-	if (str_starts(option, "unmask="))
-		return plan_unmask(value, p) < 0 ? err_set(err, -ENOMEM, "unmask") : 0;
-	/* Labels mean nothing where no SELinux policy is enforced on containers of ours. */
-	if (str_eq(option, "label=disable") || str_eq(option, "label:disable"))
-		return 0;
-	return err_say(err, -EINVAL, "unknown security option '%s'", option);
-}
-
-/* ---- resources ---- */
-
-static int plan_size(const char *option, const char *text, struct spec_i64 *ret, struct err *err)
-{
-	uint64_t v;
-	int r;
-
-	if (!text)
-		return 0;
-	ret->set = true;
-	ret->v = -1;
-	if (str_eq(text, "-1"))
-		return 0;
-	r = size_parse(option, text, &v, err);
-	if (r == 0)
-		ret->v = (int64_t)v;
-	return r;
-}
-
-/* A whole number, or -1. */
-static int plan_number(const char *option, const char *text, int64_t min, int64_t max,
-	struct spec_i64 *ret, struct err *err)
-{
-	bool negative = text && text[0] == '-';
-	uint64_t v;
-
-	if (!text)
-		return 0;
-	if (str_to_u64(text + negative, INT32_MAX, &v) < 0 || (negative && -(int64_t)v < min) ||
-		(!negative && (int64_t)v > max))
-		return err_say(
-			err, -EINVAL, "%s: '%.32s' is no number that it takes", option, text);
-	*ret = (struct spec_i64){ true, negative ? -(int64_t)v : (int64_t)v };
-	return 0;
-}
-
-static int plan_cpus(const struct run_opts *o, struct spec_make_limits *l, struct err *err)
-{
-	int r = 0;
-
-	if (o->cpus && (o->cpu_quota || o->cpu_period))
-		return err_say(
-			err, -EINVAL, "--cpus and --cpu-quota or --cpu-period exclude each other");
-	if (o->cpus) {
-		l->cpu_period_us = (struct spec_u64){ true, 100000 };
-		l->cpu_quota_us.set = true;
-		r = size_parse_decimal("--cpus", o->cpus, 100000, &l->cpu_quota_us.v, err);
-	}
-	if (o->cpu_quota)
-		l->cpu_quota_us = (struct spec_u64){ true, o->cpu_quota };
-	if (o->cpu_period)
-		l->cpu_period_us = (struct spec_u64){ true, o->cpu_period };
-	if (o->cpu_shares)
-		l->cpu_shares = (struct spec_u64){ true, o->cpu_shares };
-	l->cpuset_cpus = o->cpuset_cpus;
-	l->cpuset_mems = o->cpuset_mems;
-	return r;
-}
-
-static int plan_resources(const struct run_opts *o, struct run_plan *p, struct err *err)
-{
-	struct spec_make_limits *l = &p->limits;
-	int r;
-
-	r = plan_size("--memory", o->memory, &l->memory, err);
-	if (r == 0)
-		r = plan_size("--memory-swap", o->memory_swap, &l->memory_swap, err);
-	if (r == 0)
-		r = plan_size(
-			"--memory-reservation", o->memory_reservation, &l->memory_reservation, err);
-	if (r == 0)
-		r = plan_number("--pids-limit", o->pids_limit, -1, INT32_MAX, &l->pids, err);
-	if (r == 0)
-		r = plan_number(
-			"--oom-score-adj", o->oom_score_adj, -1000, 1000, &p->oom_score_adj, err);
-	if (r == 0)
-		r = plan_cpus(o, l, err);
-	if (r == 0 && o->shm_size)
-		r = size_parse("--shm-size", o->shm_size, &p->shm_bytes, err);
-	return r;
 }
 
 /* ---- who and where ---- */
@@ -408,18 +181,115 @@ static int plan_users(
 		r = check_namespace("--ipc", o->ipc, err);
 	if (r == 0)
 		r = check_namespace("--uts", o->uts, err);
-	if (r == 0 && o->pull && !str_eq(o->pull, "missing") && !str_eq(o->pull, "always") &&
-		!str_eq(o->pull, "never"))
-		r = err_say(
-			err, -EINVAL, "--pull '%.32s' is not missing, always or never", o->pull);
-	if (r == 0 && o->cgroups && !str_eq(o->cgroups, "enabled") &&
-		!str_eq(o->cgroups, "disabled"))
-		r = err_say(
-			err, -EINVAL, "--cgroups '%.32s' is not enabled or disabled", o->cgroups);
 	return r;
 }
 
+/* ---- words ---- */
+
+/* Options that take one of some words; a hint where another engine takes more. */
+static const struct {
+	const char *option;
+	size_t offset;
+	const char *words[4];
+	const char *hint;
+} few_words[] = {
+	{ "--cgroupns", offsetof(struct run_opts, cgroupns), { "private", "host" }, NULL },
+	{ "--cgroups", offsetof(struct run_opts, cgroups), { "enabled", "disabled" }, NULL },
+	{ "--image-volume", offsetof(struct run_opts, image_volume),
+		{ "bind", "anonymous", "tmpfs", "ignore" }, NULL },
+	{ "--personality", offsetof(struct run_opts, personality), { "LINUX", "LINUX32" }, NULL },
+	{ "--pull", offsetof(struct run_opts, pull), { "missing", "always", "never" }, NULL },
+	{ "--restart", offsetof(struct run_opts, restart), { "no", "" },
+		"a service manager restarts what ends: systemd's Restart=" },
+	{ "--sdnotify", offsetof(struct run_opts, sdnotify), { "ignore" },
+		"the container's own, by -v $NOTIFY_SOCKET:$NOTIFY_SOCKET -e NOTIFY_SOCKET" },
+	{ "--systemd", offsetof(struct run_opts, systemd), { "false" },
+		"--tmpfs /run --tmpfs /tmp, and the image's /sbin/init" },
+};
+
+static int check_words(const struct run_opts *o, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(few_words); i++) {
+		const char *value = *(const char *const *)((const char *)o + few_words[i].offset);
+		bool known = !value;
+
+		for (size_t k = 0; value && k < 4 && few_words[i].words[k]; k++)
+			known |= str_eq(value, few_words[i].words[k]);
+		if (known)
+			continue;
+		err_say(err, -EINVAL, "%s '%.64s': not supported", few_words[i].option, value);
+		return few_words[i].hint ? err_hint(err, -EINVAL, "%s", few_words[i].hint)
+					 : err_hint(err, -EINVAL, "%s %s", few_words[i].option,
+						   few_words[i].words[0]);
+	}
+	for (size_t i = 0; i < o->attach.n; i++)
+		if (!str_eq(o->attach.v[i], "stdin") && !str_eq(o->attach.v[i], "stdout") &&
+			!str_eq(o->attach.v[i], "stderr"))
+			return err_say(err, -EINVAL,
+				"--attach '%.32s' is not stdin, stdout or stderr", o->attach.v[i]);
+	if (o->attach.n > 0 && o->detach)
+		return err_say(err, -EINVAL, "--attach and --detach exclude each other");
+	if (o->no_hosts && o->add_host.n > 0)
+		return err_say(err, -EINVAL, "--no-hosts and --add-host exclude each other");
+	return 0;
+}
+
+/* Pure.  What is not said is this machine's. */
+static int plan_platform(const struct run_opts *o, struct run_plan *p, struct err *err)
+{
+	struct platform host;
+
+	if (o->platform && (o->os || o->arch || o->variant))
+		return err_say(err, -EINVAL,
+			"--platform and --os, --arch or --variant exclude each other");
+	if (o->platform)
+		return platform_parse(o->platform, &p->platform, err);
+	if (!o->os && !o->arch && !o->variant)
+		return 0;
+	platform_host(&host);
+	return platform_set(&p->platform, o->os ? o->os : host.os, o->arch ? o->arch : host.arch,
+		       o->variant) < 0
+		       ? err_say(err, -EINVAL, "--os, --arch and --variant name no platform")
+		       : 0;
+}
+
 /* ---- what the container keeps ---- */
+
+static int add_labels(char *text, struct strv *ret, struct err *err)
+{
+	char *line;
+
+	while ((line = strsep(&text, "\n"))) {
+		line += strspn(line, " \t");
+		line[strcspn(line, "\r")] = '\0';
+		if (!line[0] || line[0] == '#')
+			continue;
+		if (line[0] == '=')
+			return err_say(err, -EINVAL, "a label without a name: '%.64s'", line);
+		if (strv_add(ret, line) < 0)
+			return err_set(err, -ENOMEM, "labels");
+	}
+	return 0;
+}
+
+/* Those of files first: what is typed comes on top. */
+static int plan_labels(const struct run_opts *o, struct ctropts *c, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < o->label_file.n; i++) {
+		auto_free char *text = NULL;
+		size_t len;
+
+		r = read_file(o->label_file.v[i], &text, &len, err);
+		if (r == 0)
+			r = add_labels(text, &c->labels, err);
+	}
+	for (size_t i = 0; r == 0 && i < o->label.n; i++)
+		if (strv_add(&c->labels, o->label.v[i]) < 0)
+			r = err_set(err, -ENOMEM, "labels");
+	return r;
+}
 
 static int copy_list(struct strv *to, const struct strv *from)
 {
@@ -489,7 +359,7 @@ static int plan_kept(const struct run_opts *o, struct ctropts *c, struct err *er
 {
 	int r;
 
-	c->interactive = o->interactive;
+	c->interactive = o->interactive || strv_has(&o->attach, "stdin");
 	c->network = netmode_join(&o->network, o->ip, o->mac_address, &o->network_alias, err);
 	if (!c->network)
 		return -EINVAL;
@@ -500,12 +370,16 @@ static int plan_kept(const struct run_opts *o, struct ctropts *c, struct err *er
 	if (r == 0)
 		r = copy_list(&c->dns, &o->dns);
 	if (r == 0)
-		r = copy_list(&c->labels, &o->label);
+		r = copy_list(&c->dns_search, &o->dns_search);
+	if (r == 0)
+		r = copy_list(&c->dns_option, &o->dns_option);
 	if (r == 0 && o->pidfile && !(c->pid_file = absolute(o->pidfile)))
 		r = -ENOMEM;
 	if (r < 0)
 		return err_set(err, r, "options");
-	r = plan_log(o, c, err);
+	r = plan_labels(o, c, err);
+	if (r >= 0)
+		r = plan_log(o, c, err);
 	return r < 0 ? r : plan_times(o, c, err);
 }
 
@@ -520,20 +394,21 @@ int run_plan_make(
 	if (o->tty)
 		p.flags |= SPEC_MAKE_TTY;
 	if (o->read_only)
-		p.flags |= SPEC_MAKE_READ_ONLY | SPEC_MAKE_READ_ONLY_TMPFS;
+		p.flags |= SPEC_MAKE_READ_ONLY |
+			   (o->no_read_only_tmpfs ? 0 : SPEC_MAKE_READ_ONLY_TMPFS);
 	if (o->privileged) {
 		p.flags |= SPEC_MAKE_PRIVILEGED;
 		p.flags &= ~(unsigned int)SPEC_MAKE_NO_NEW_PRIVS;
 	}
-	r = plan_env(o, &p, err);
+	r = check_words(o, err);
+	if (r >= 0)
+		r = plan_env(o, &p, err);
+	if (r >= 0)
+		r = plan_platform(o, &p, err);
 	if (r >= 0)
 		r = plan_volumes(o, &p, err);
 	if (r >= 0)
-		r = plan_ulimits(o, &p, err);
-	for (size_t i = 0; r >= 0 && i < o->security_opt.n; i++)
-		r = plan_security(o->security_opt.v[i], &p, err);
-	if (r >= 0)
-		r = plan_resources(o, &p, err);
+		r = run_plan_rights(o, &p, err);
 	if (r >= 0)
 		r = plan_umask(o, &p, err);
 	if (r >= 0)
@@ -558,7 +433,10 @@ void run_plan_done(struct run_plan *p)
 		volume_done(&p->volumes[i]);
 	free(p->volumes);
 	free(p->rlimits);
+	strv_done(&p->mask);
 	strv_done(&p->unmask);
+	strv_done(&p->proc_opts);
+	free(p->apparmor);
 	free(p->seccomp_path);
 	strv_done(&p->groups);
 	memset(p, 0, sizeof(*p));

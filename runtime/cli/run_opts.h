@@ -2,6 +2,7 @@
 #pragma once
 /* The options of `lamina run`, and what they come to for spec_make() and the engine */
 
+#include "image/platform.h"
 #include "runtime/cli/args.h"
 #include "runtime/ctropts.h"
 #include "runtime/detach.h"
@@ -11,17 +12,24 @@
 /* As they are typed. */
 struct run_opts {
 	bool env_host, detach, rm, interactive, tty, read_only, privileged, rootfs, replace;
+	bool publish_all, no_hosts, quiet, unsetenv_all;
+	bool no_http_proxy, no_read_only_tmpfs, no_sig_proxy, no_tls_verify;
+	bool as_is; /* what there is none of anyway */
 	const char *name, *workdir, *user, *ip, *mac_address, *hostname, *entrypoint, *stop_signal;
 	const char *userns, *pid, *ipc, *uts, *tz, *umask, *pull, *cgroups;
 	const char *shm_size, *memory, *memory_swap, *memory_reservation, *cpus, *cpuset_cpus;
 	const char *cpuset_mems, *pids_limit, *oom_score_adj;
 	uint64_t cpu_shares, cpu_period, cpu_quota;
+	const char *cgroupns, *personality, *image_volume, *authfile;
+	const char *platform, *os, *arch, *variant;
+	const char *restart, *sdnotify, *systemd;
 	const char *cidfile, *pidfile, *detach_keys, *log_driver, *stop_timeout;
 	uint64_t preserve_fds, timeout;
 	struct strv env, env_file, volume, mount, tmpfs, publish;
 	struct strv cap_add, cap_drop, security_opt, ulimit, sysctl;
 	struct strv network, network_alias, add_host, dns, group_add, label, annotation, log_opt;
-	struct strv device;
+	struct strv device, attach, cgroup_conf, dns_option, dns_search, expose, label_file;
+	struct strv unsetenv, volumes_from;
 };
 
 extern const struct args_opt run_opts_table[];
@@ -33,7 +41,9 @@ struct run_plan {
 	size_t n_volumes;
 	struct spec_rlimit *rlimits;
 	size_t n_rlimits;
-	struct strv unmask;
+	struct strv mask, unmask, proc_opts;
+	char *apparmor; /* profile; NULL: none is asked for */
+	struct platform platform; /* os "": whichever the store has */
 	unsigned int flags; /* enum spec_make_flags */
 	char *seccomp_path; /* of --security-opt seccomp=FILE; NULL: our own profile */
 	struct detach detach;
@@ -53,3 +63,6 @@ struct run_plan {
 int run_plan_make(
 	const struct run_opts *o, struct run_plan *ret, struct ctropts *ctropts, struct err *err);
 void run_plan_done(struct run_plan *p);
+
+/** run_plan_rights() - of these: what it may do, and how much it may use; for run_plan_make() */
+int run_plan_rights(const struct run_opts *o, struct run_plan *p, struct err *err);

@@ -70,6 +70,95 @@ t_limits_hold_or_are_refused() {
 	assert_nothing_left
 }
 
+t_environment_that_is_not_the_image_s() {
+	assert_eq "$(HTTP_PROXY=p http_proxy=q ctr -- sh -c 'echo $HTTP_PROXY $http_proxy')" "p q"
+	assert_eq "$(http_proxy=q ctr --http-proxy=false -- sh -c 'echo $http_proxy')" ""
+	assert_eq "$(ctr --unsetenv PATH -- /bin/env | grep -c PATH=)" 0
+	assert_eq "$(ctr --unsetenv-all -e A=1 -- /bin/env)" A=1
+	printf '# what it is\n\nrole=web\n tier=1\n' > labels
+	store create --name l --label-file labels -l tier=2 "$FIX_IMAGE" true > /dev/null
+	assert_eq "$(store ps -aq --filter label=role=web --filter label=tier=2 | wc -l)" 1
+	store rm l > /dev/null
+}
+
+t_names_are_looked_for_where_it_is_said() {
+	ctr --dns 192.0.2.1 --dns-search one.example --dns-search two.example --dns-option ndots:3 -- \
+		cat /etc/resolv.conf > out
+	assert_content out 'search one.example two.example
+nameserver 192.0.2.1
+options ndots:3'
+	! ctr --dns 192.0.2.1 --dns-search . -- cat /etc/resolv.conf | grep search || fail "there are domains"
+	assert_fails 125 "a word each" ctr --dns-search "$(printf 'a\nnameserver 1.1.1.1')" -- true
+	ctr --no-hosts -- sh -c '! grep -q "$HOSTNAME" /etc/hosts'
+	assert_fails 125 "exclude" ctr --no-hosts --add-host a:1.2.3.4 -- true
+}
+
+t_exposed_ports_are_published_on_free_ones() {
+	store run -d --name p -P --expose 8000 --expose 53/udp "$FIX_IMAGE" sleep 1000 > /dev/null
+	assert_match "$(store port p 8000)" '^0.0.0.0:[0-9]+$'
+	assert_match "$(store port p 53/udp)" ':[0-9]+$'
+	store rm -f p > /dev/null
+}
+
+t_rights_by_security_options() {
+	ctr --security-opt mask=/etc/motd -- sh -c '[ -e /etc/motd ] && [ ! -s /etc/motd ]'
+	ctr --security-opt mask=/srv -- sh -c '[ -z "$(ls /srv)" ]'
+	assert_match "$(ctr --security-opt proc-opts=hidepid=2 -- grep ' /proc ' /proc/mounts)" 'hidepid=(2|invisible)'
+	ctr --security-opt label=type:spc_t --security-opt apparmor=unconfined -- true
+	[ -e /sys/kernel/security/apparmor ] || assert_fails 125 "no AppArmor" ctr --security-opt apparmor=x -- true
+	assert_fails 125 "unknown security option" ctr --security-opt other=x -- true
+	assert_eq "$(ctr --personality LINUX32 -- uname -m | grep -c 64)" 0
+	assert_eq "$(ctr --cgroupns host -- readlink /proc/self/ns/cgroup)" "$(readlink /proc/self/ns/cgroup)"
+	assert_fails 1 "Read-only" ctr --read-only --read-only-tmpfs=false -- touch /tmp/x
+}
+
+t_volumes_of_other_containers() {
+	mkdir data
+	echo here > data/file
+	store create --name other -v "$PWD/data:/data" -v named:/named "$FIX_IMAGE" true > /dev/null
+	ctr --volumes-from other -- sh -c 'cat /data/file; echo more > /named/file'
+	assert_eq "$(ctr --volumes-from other:ro -- sh -c 'cat /named/file; touch /data/x' 2>&1 | tr '\n' ' ')" \
+		"more touch: /data/x: Read-only file system "
+	assert_fails 125 "no container" ctr --volumes-from nobody -- true
+	store rm other > /dev/null
+	store volume rm named > /dev/null
+	assert_eq "$(ctr --image-volume ignore -- true)" ""
+}
+
+t_image_for_another_platform() {
+	ctr --platform "linux/$(uname -m)" -- true
+	assert_fails 125 "is for linux/" ctr --pull never --platform linux/mips64le -- true
+	assert_fails 125 "exclude" ctr --platform linux/arm64 --arch arm64 -- true
+}
+
+t_streams_that_are_attached() {
+	assert_eq "$(ctr -a stdout -- sh -c 'echo out; echo err >&2' 2>&1)" out
+	assert_eq "$(ctr -a stderr -- sh -c 'echo out; echo err >&2' 2>&1)" err
+	assert_eq "$(echo in | ctr -a stdin -a stdout -a stderr -- cat)" in
+	assert_fails 125 "not stdin" ctr -a all -- true
+}
+
+t_signals_that_are_not_passed_on_leave_it() {
+	LAMINA_ROOT=$FIX_STORE "$LAMINA" run --name s --sig-proxy=false --network none "$FIX_IMAGE" sleep 1000 &
+	wait_for 'store ps -q --filter name=s --filter status=running | grep -q .'
+	kill -TERM $!
+	wait $! || :
+	assert_eq "$(store ps --format '{{.Names}} {{.State}}')" "s running"
+	store rm -f s > /dev/null
+	assert_nothing_left
+}
+
+t_every_flag_of_podman_is_there_or_refused_by_name() {
+	need podman
+	local flag
+
+	for flag in $(podman run --help | grep -oE "^ +(-., )?--[a-z0-9-]+" | grep -oE -- "--[a-z0-9-]+" | grep -vx -- --help); do
+		case $("$LAMINA" run "$flag=" image 2>&1 < /dev/null) in
+		*"unknown option '$flag'"*) fail "$flag is not known" ;;
+		esac
+	done
+}
+
 t_what_is_not_there_names_what_is() {
 	assert_fails 125 "service manager" ctr --restart always -- true
 	assert_fails 125 "not supported" ctr --pod x -- true

@@ -5,7 +5,7 @@
 #include <errno.h>
 
 struct opts {
-	bool it, tty;
+	bool it, tty, no_proxy;
 	const char *name;
 	struct strv env;
 	uint64_t n;
@@ -14,6 +14,7 @@ struct opts {
 static const struct args_opt table[] = {
 	{ "interactive", 'i', ARGS_FLAG, offsetof(struct opts, it), NULL, "" },
 	{ "tty", 't', ARGS_FLAG, offsetof(struct opts, tty), NULL, "" },
+	{ "proxy", 0, ARGS_FLAG_ON, offsetof(struct opts, no_proxy), NULL, "" },
 	{ "name", 0, ARGS_STRING, offsetof(struct opts, name), "NAME", "" },
 	{ "env", 'e', ARGS_LIST, offsetof(struct opts, env), "K=V", "" },
 	{ "n", 'n', ARGS_U64, offsetof(struct opts, n), "N", "" },
@@ -58,6 +59,19 @@ TEST(the_command_of_run_keeps_its_own_options)
 	CHECK_STR(pos[2], "-t");
 	CHECK_INT(PARSE(&o, false, pos, NULL, "--", "-t"), ==, 1);
 	CHECK(!o.tty);
+}
+
+TEST(what_is_on_can_be_turned_off)
+{
+	struct opts o;
+	char *pos[16];
+
+	CHECK_INT(PARSE(&o, false, pos, NULL, "--proxy", "x"), ==, 1);
+	CHECK(!o.no_proxy);
+	CHECK_INT(PARSE(&o, false, pos, NULL, "--proxy=false", "x"), ==, 1);
+	CHECK(o.no_proxy);
+	CHECK_INT(PARSE(&o, false, pos, NULL, "--proxy=false", "--proxy=true"), ==, 0);
+	CHECK(!o.no_proxy);
 }
 
 TEST(wrong_options_are_named)

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* One `lamina run` or `lamina create`, as its parts share it */
+
+#include "runtime/cli/boot.h"
+#include "runtime/cli/run_opts.h"
+
+struct run {
+	const struct cli *cli;
+	const struct run_opts *opts;
+	struct run_plan plan;
+	const char *image_name;
+	char **command;
+	size_t n_command;
+	struct boot b;
+	bool left; /* the detach keys were pressed */
+};
+
+/**
+ * run_make_volumes() - the container's volumes: those of the image and of other containers, made and
+ * filled; afterwards each volume of the plan has a source that is an absolute path
+ */
+int run_make_volumes(struct run *run, struct err *err);
