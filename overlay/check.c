@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "overlay/meta.h"
+#include "overlay/name_counts.h"
 #include "overlay/upper.h"
 #include "overlay/whiteout.h"
 #include "overlay/xattrs.h"
@@ -331,6 +332,8 @@ static void check_index_entry(struct check *c, int dirfd, const char *name)
 	uint64_t origin, own;
 	struct umeta um;
 
+	if (name_counts_parse(name, &origin))
+		return;
 	if (!upper_origin_parse(name, strlen(name), &origin)) {
 		wrong(c, "not an origin");
 		return;

@@ -577,7 +577,8 @@ static int dir_nlink(struct ovl_fs *fs, struct node *n, struct stat *st)
 	int r;
 
 	/* As kernel overlayfs shows directories whose subdirectories it would have to count. */
-	if ((lower_dir != NODE_NO_HANDLE && state_is_partial(fs)) ||
+	if ((lower_dir != NODE_NO_HANDLE && state_is_partial(fs) &&
+		    !(fs->flags & OVL_COUNT_NLINK)) ||
 		(fs->flags & OVL_STATIC_NLINK)) {
 		st->st_nlink = 1;
 		return 0;

@@ -82,6 +82,7 @@ enum dirs_entry_flags {
 struct dirs_listing {
 	struct dirs_entry *v; /* sorted by off, no two the same */
 	size_t n;
+	uint32_t n_dirs; /* directories among them */
 	char *names; /* each with a NUL */
 	struct dirs_listing *retired; /* the next of those that wait to be freed */
 };

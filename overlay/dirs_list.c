@@ -26,6 +26,7 @@ struct making {
 	struct lower_dirs *d;
 	struct dirs_entry *v;
 	size_t n, room;
+	uint32_t n_dirs;
 	struct buf names;
 };
 
@@ -158,6 +159,7 @@ static void merge_name(struct making *m, size_t from, size_t to, size_t *n)
 		e.flags |= DIRS_ENTRY_MORE;
 	if (*n > 0 && e.off <= m->v[*n - 1].off)
 		e.off = m->v[*n - 1].off + 1;
+	m->n_dirs += e.type == DT_DIR;
 	m->v[(*n)++] = e;
 }
 
@@ -204,6 +206,7 @@ static int read_listing(struct lower_dirs *d, uint32_t handle, const struct dirs
 	merge(&m);
 	list->v = m.v;
 	list->n = m.n;
+	list->n_dirs = m.n_dirs;
 	list->names = ptr_take(&m.names.data);
 	*ret = list;
 	return 0;

@@ -26,6 +26,7 @@ enum ovl_flags {
 	OVL_MAP_UPPER = 1 << 5, /* upper files have ids of the image, not those that clients see */
 	OVL_SQUASH_UID = 1 << 9, /* all is shown as squash_uid's; changes of it are ignored */
 	OVL_SQUASH_GID = 1 << 6, /* the same for squash_gid */
+	OVL_COUNT_NLINK = 1 << 12, /* links of directories are right where that costs a listing */
 	OVL_STATIC_NLINK = 1 << 7, /* all directories show one link */
 	OVL_GIVEN_TREE = 1 << 10, /* the upper tree stands where somebody else chose */
 	OVL_NAME_WHITEOUTS = 1 << 11, /* with OVL_GIVEN_TREE: a new upper spells whiteouts as names

@@ -229,6 +229,23 @@ static void refresh(struct lower_dirs *d, uint32_t handle)
 	}
 }
 
+/* Links of a merged directory: 1, as kernel overlayfs says, or what its listing tells. */
+static uint32_t count_links(struct lower_dirs *d, uint32_t handle, uint32_t nlink)
+{
+	const struct dirs_listing *list;
+	struct dirs_dir *dir;
+	int r;
+
+	if (!(d->flags & LOWER_DIRS_COUNT))
+		return d->n_layers > 1 ? 1 : nlink;
+	r = dirs_look_into(d, handle, &dir);
+	if (r == 0 && is_fresh(d))
+		r = dirs_list_again(d, handle, dir, &list);
+	else if (r == 0)
+		r = dirs_list(d, handle, dir, &list);
+	return r < 0 ? 1 : 2 + list->n_dirs;
+}
+
 static int dirs_attr_op(struct lower *l, uint64_t handle, struct lower_attr *ret)
 {
 	struct lower_dirs *d = dirs_of(l);
@@ -244,9 +261,8 @@ static int dirs_attr_op(struct lower *l, uint64_t handle, struct lower_attr *ret
 	pthread_mutex_lock(&d->lock);
 	a = rec->attr;
 	pthread_mutex_unlock(&d->lock);
-	/* Counting the subdirectories of a merged directory would need its listing. */
-	if (S_ISDIR(a.mode) && d->n_layers > 1)
-		a.nlink = 1;
+	if (S_ISDIR(a.mode))
+		a.nlink = count_links(d, (uint32_t)handle, a.nlink);
 	*ret = (struct lower_attr){ .ino = rec->ino,
 		.size = a.size,
 		.n_bytes = a.blocks * 512,

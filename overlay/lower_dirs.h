@@ -16,6 +16,7 @@
 
 enum lower_dirs_flags {
 	LOWER_DIRS_FRESH = 1 << 0, /* somebody changes the layers: look again each time */
+	LOWER_DIRS_COUNT = 1 << 1, /* links of directories are counted, which reads them */
 };
 
 struct lower_dirs_opts {

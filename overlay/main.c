@@ -108,7 +108,9 @@ static int open_lower(
 	const struct opts *o, const char *mountpoint, struct lower **ret, struct err *err)
 {
 	struct layers layers = { 0 };
-	struct lower_dirs_opts lo = { .flags = is_expiring(o) ? LOWER_DIRS_FRESH : 0 };
+	struct lower_dirs_opts lo = { .flags = (is_expiring(o) ? LOWER_DIRS_FRESH : 0) |
+					       (o->flags & OPTS_COUNT_NLINK ? LOWER_DIRS_COUNT
+									    : 0) };
 	uint64_t room;
 	int r = open_layers(o, mountpoint, &layers, err);
 
@@ -162,6 +164,8 @@ static enum ovl_flags fs_flags(const struct opts *o)
 		flags |= OVL_SQUASH_UID;
 	if (o->flags & OPTS_SQUASH_GID)
 		flags |= OVL_SQUASH_GID;
+	if (o->flags & OPTS_COUNT_NLINK)
+		flags |= OVL_COUNT_NLINK;
 	if (o->flags & OPTS_STATIC_NLINK)
 		flags |= OVL_STATIC_NLINK;
 	if (o->xattr_permissions)

@@ -44,7 +44,8 @@ static const char usage[] =
 	"somebody\n"
 	"                              changes (default: for ever)\n"
 	"  volatile, fsync=0           sync nothing\n"
-	"  writeback=0|1, threaded=0|1, noxattrs=1, noacl, static_nlink, ino32_t, announce_opens,\n"
+	"  writeback=0|1, threaded=0|1, noxattrs=1, noacl, static_nlink=0|1, ino32_t, "
+	"announce_opens,\n"
 	"  context=LABEL, fsname=NAME, and the usual words of mount(8)\n";
 
 const char *opts_usage(void)
@@ -249,7 +250,7 @@ static const struct word words[] = {
 	{ "squash_to_gid", WORD_VALUE, 0 },
 	{ "squash_to_root", WORD_VALUE, 0 },
 	{ "squash_to_uid", WORD_VALUE, 0 },
-	{ "static_nlink", WORD_SET, OPTS_STATIC_NLINK },
+	{ "static_nlink", WORD_VALUE, 0 },
 	{ "strictatime", WORD_SET, OPTS_ATIME },
 	{ "subtype", WORD_SILENT, 0 },
 	{ "suid", WORD_SET, OPTS_SUID },
@@ -301,12 +302,26 @@ static int parse_squash(struct opts *o, const char *key, const char *value, stru
 		key, value, str_eq(key, "squash_to_uid") ? &o->squash_uid : &o->squash_gid, err);
 }
 
+/* Set, links of directories are never counted; cleared, they are, whatever it costs. */
+static int parse_static_nlink(struct opts *o, const char *value, struct err *err)
+{
+	int yes = value ? truth(value) : 1;
+
+	if (yes < 0)
+		return bad_value("static_nlink", value, err);
+	set_flag(o, OPTS_STATIC_NLINK, yes > 0);
+	set_flag(o, OPTS_COUNT_NLINK, yes == 0);
+	return 0;
+}
+
 static int parse_value(struct opts *o, const char *key, const char *value, struct err *err)
 {
 	uint32_t n = 0;
 
 	if (strncmp(key, "squash_", 7) == 0 && (value || str_eq(key, "squash_to_root")))
 		return parse_squash(o, key, value, err);
+	if (str_eq(key, "static_nlink"))
+		return parse_static_nlink(o, value, err);
 	if (!value)
 		return err_say(err, -EINVAL, "option '%s' needs a value", key);
 	if (str_eq(key, "lowerdir"))

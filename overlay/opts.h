@@ -46,6 +46,7 @@ enum opts_flags {
 	OPTS_NO_DIRATIME = 1 << 20,
 	OPTS_SUID = 1 << 21,
 	OPTS_DEV = 1 << 22,
+	OPTS_COUNT_NLINK = 1 << 23,
 };
 
 #define OPTS_TIMEOUT_FOREVER 1e9

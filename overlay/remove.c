@@ -20,6 +20,7 @@
 #include "overlay/copyup.h"
 #include "overlay/hide.h"
 #include "overlay/locate.h"
+#include "overlay/name_counts.h"
 #include "overlay/ops.h"
 #include "overlay/visible.h"
 #include "overlay/redirect.h"
@@ -164,6 +165,7 @@ struct node_link *remove_forget_name(struct ovl_fs *fs, struct node *n, struct n
 		(void)upper_index_del(fs->up, n->ino);
 		node_flags_set(n, 0, NODE_INDEXED);
 	}
+	name_counts_del(fs->up, n->ino);
 	node_flags_set(n, NODE_GONE, 0);
 	redirect_unpin(fs, n);
 	return l;

@@ -12,6 +12,7 @@
 #include "base/lock.h"
 #include "base/str.h"
 #include "overlay/adopt.h"
+#include "overlay/name_counts.h"
 #include "overlay/origin_map.h"
 #include "overlay/volatile.h"
 #include "overlay/xattrs.h"
@@ -397,6 +398,8 @@ static int read_index(struct upper *up)
 		uint64_t origin;
 		struct stat st;
 
+		if (name_counts_parse(de->d_name, &origin))
+			up->has_name_counts = true;
 		if (!upper_origin_parse(de->d_name, strlen(de->d_name), &origin))
 			continue;
 		if (fstatat(up->index_fd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)

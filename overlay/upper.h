@@ -46,6 +46,7 @@ struct upper {
 	pthread_mutex_t super_lock; /* a leaf: guards super.moved, which is also read without */
 	uint64_t next_work; /* atomic; numbers the names in work/ */
 	struct origin_map *origins;
+	bool has_name_counts; /* atomic; index/ has entries of overlay/name_counts.h */
 };
 
 /* How to open one. */

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "overlay/child.h"
 #include "overlay/locate.h"
+#include "overlay/name_counts.h"
 #include "overlay/redirect.h"
 
 #include <dirent.h>
@@ -159,21 +160,33 @@ int visible_lower_name(struct ovl_fs *fs, uint64_t handle, struct lower_name *re
 
 void visible_keep_count(struct ovl_fs *fs, struct node *n)
 {
+	struct lower_attr a;
 	struct fd_ref ref;
 
-	if (!state_is_partial(fs) || !(n->flags & NODE_INDEXED) || !S_ISREG(n->fmt) ||
-		locate_data_fd(fs, n, &ref) < 0)
+	if (!state_is_partial(fs) || n->handle == NODE_NO_HANDLE || S_ISDIR(n->fmt) ||
+		fs->lower->ops->attr(fs->lower, n->handle, &a) < 0 || a.nlink < 2)
+		return;
+	if (!(n->flags & NODE_INDEXED) || !S_ISREG(n->fmt)) {
+		name_counts_set(fs->up, n->ino, n->n_lower_names);
+		return;
+	}
+	if (locate_data_fd(fs, n, &ref) < 0)
 		return;
 	meta_keep_names(ref.fd, n->n_lower_names);
 	fdc_release(fs->fds, &ref);
+	name_counts_del(fs->up, n->ino);
 }
 
 int visible_count_names(struct ovl_fs *fs, uint64_t handle, uint32_t *ret)
 {
 	uint32_t n = 0, n_hidden = 0;
-	struct lower_attr a;
-	int r;
+	struct lower_attr a = { 0 };
+	int r = 0;
 
+	if (state_is_partial(fs))
+		r = fs->lower->ops->attr(fs->lower, handle, &a);
+	if (r < 0 || (state_is_partial(fs) && name_counts_get(fs->up, a.ino, ret)))
+		return r;
 	for (uint32_t i = 0;; i++) {
 		struct lower_name at;
 
@@ -190,13 +203,8 @@ int visible_count_names(struct ovl_fs *fs, uint64_t handle, uint32_t *ret)
 			n_hidden++;
 	}
 	/* Names that nobody looked up yet are supposed to be visible. */
-	if (state_is_partial(fs)) {
-		r = fs->lower->ops->attr(fs->lower, handle, &a);
-		if (r < 0)
-			return r;
-		if (a.nlink > n + n_hidden)
-			n = a.nlink - n_hidden;
-	}
+	if (a.nlink > n + n_hidden)
+		n = a.nlink - n_hidden;
 	*ret = n;
 	return 0;
 }

@@ -79,6 +79,7 @@ TEST(words_set_and_clear_flags)
 		{ "ro,rw", 0 },
 		{ "nosuid,nodev,noexec", OPTS_NO_SUID | OPTS_NO_DEV | OPTS_NO_EXEC },
 		{ "static_nlink,ino32_t,fast_ino=1", OPTS_STATIC_NLINK | OPTS_INO32 },
+		{ "static_nlink=0", OPTS_COUNT_NLINK },
 		{ "squash_to_root", OPTS_SQUASH_UID | OPTS_SQUASH_GID },
 		{ "squash_to_root=0", 0 },
 		{ "squash_to_uid=5", OPTS_SQUASH_UID },
