@@ -12,6 +12,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -105,6 +107,26 @@ bool proc_has_cap(int cap)
 	if (syscall(SYS_capget, &head, data) < 0)
 		return false;
 	return data[CAP_TO_INDEX(cap)].effective & CAP_TO_MASK(cap);
+}
+
+/* The owner of the root directory is nobody in a namespace that a user made. */
+bool proc_is_system_root(void)
+{
+	struct stat st;
+
+	return getuid() == 0 && stat("/", &st) == 0 && st.st_uid == 0;
+}
+
+uid_t proc_own_uid(void)
+{
+	auto_file f = fopen("/proc/self/uid_map", "re");
+	unsigned int inside, outside, n;
+	uid_t uid = getuid();
+
+	while (f && fscanf(f, "%u %u %u", &inside, &outside, &n) == 3)
+		if (uid >= inside && uid - inside < n)
+			return outside + (uid - inside);
+	return uid;
 }
 
 int proc_run_start(struct proc_run *ret, const char *const argv[])

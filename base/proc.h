@@ -47,6 +47,12 @@ int proc_reap(int pidfd);
  */
 bool proc_has_cap(int cap);
 
+/** proc_is_system_root() - root of this system, and not of a namespace that a user made below it */
+bool proc_is_system_root(void);
+
+/** proc_own_uid() - the caller's uid as the namespace above the caller's knows it */
+uid_t proc_own_uid(void);
+
 /* A helper program that is being run. */
 struct proc_run {
 	pid_t pid;

@@ -2,6 +2,7 @@
 /* Credentials (the contract is in the header). */
 #include "image/auth.h"
 
+#include "base/base64.h"
 #include "base/fd.h"
 #include "base/str.h"
 #include "image/auth_helper.h"
@@ -9,8 +10,6 @@
 
 #include <fcntl.h>
 #include <stdint.h>
-
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 void cred_done(struct cred *c)
 {
@@ -41,27 +40,11 @@ int cred_copy(struct cred *ret, const struct cred *c)
 }
 
 /* Return: the bytes, NUL-terminated, owned by the caller; NULL if @text is not base64. */
-static char *base64_decode(const char *text, size_t *ret_len)
+static char *decode_text(const char *text, size_t *ret_len)
 {
 	auto_buf b = { 0 };
-	uint32_t bits = 0;
-	int n = 0;
 
-	for (; *text && *text != '='; text++) {
-		const char *d = strchr(digits, *text);
-
-		if (!d)
-			return NULL;
-		bits = bits << 6 | (uint32_t)(d - digits);
-		n += 6;
-		if (n >= 8) {
-			char c = (char)(bits >> (n -= 8));
-
-			if (buf_add(&b, &c, 1) < 0)
-				return NULL;
-		}
-	}
-	if (text[strspn(text, "=")] != '\0')
+	if (base64_decode(&b, text, strlen(text)) < 0)
 		return NULL;
 	*ret_len = b.len;
 	return buf_take(&b);
@@ -70,26 +53,15 @@ static char *base64_decode(const char *text, size_t *ret_len)
 char *auth_basic(const char *user, const char *password)
 {
 	auto_free char *plain = str_format("%s:%s", user, password);
-	auto_buf b = { 0 };
 	size_t len = plain ? strlen(plain) : 0;
+	auto_buf b = { 0 };
+	int r;
 
 	if (!plain || buf_add_str(&b, "Basic ") < 0)
 		return NULL;
-	for (size_t i = 0; i < len; i += 3) {
-		uint32_t v = (uint32_t)(uint8_t)plain[i] << 16;
-		char out[4];
-
-		v |= i + 1 < len ? (uint32_t)(uint8_t)plain[i + 1] << 8 : 0;
-		v |= i + 2 < len ? (uint32_t)(uint8_t)plain[i + 2] : 0;
-		out[0] = digits[v >> 18];
-		out[1] = digits[v >> 12 & 63];
-		out[2] = i + 1 < len ? digits[v >> 6 & 63] : '=';
-		out[3] = i + 2 < len ? digits[v & 63] : '=';
-		if (buf_add(&b, out, 4) < 0)
-			return NULL;
-	}
+	r = base64_encode(&b, plain, len);
 	explicit_bzero(plain, len);
-	return buf_take(&b);
+	return r < 0 ? NULL : buf_take(&b);
 }
 
 /* Without the scheme and path that docker puts around a host: "https://index.docker.io/v1/". */
@@ -145,7 +117,7 @@ static int read_entry(const json_t *entry, const char *key, struct cred *ret, st
 			return -ENOMEM;
 	}
 	if (auth && *auth) {
-		plain = base64_decode(auth, &len);
+		plain = decode_text(auth, &len);
 		/* docker pads the password with NULs. */
 		colon = plain ? strchr(plain, ':') : NULL;
 		if (!colon || strpbrk(plain, "\r\n"))

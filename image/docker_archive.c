@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "image/blob_source.h"
 #include "image/config.h"
+#include "image/manifest_make.h"
 #include "image/ref.h"
 
 #define DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
@@ -12,19 +13,13 @@
 #define DOCKER_LAYER	"application/vnd.docker.image.rootfs.diff.tar"
 #define LIMIT_IMAGES	10000
 
-struct blob {
-	struct idx_digest digest;
-	uint64_t size;
-	const char *name; /* points into ->images */
-	const char *media_type;
-};
-
 struct docker_archive {
 	struct origin origin;
 	struct files *files;
 	json_t *images;
 	struct docker_image image;
-	struct blob *blobs; /* the config, then the layers; lowest first */
+	struct made_blob *blobs; /* the config, then the layers; lowest first */
+	const char **names; /* their files; they point into ->images */
 	size_t n_blobs;
 };
 
@@ -134,14 +129,15 @@ static int choose(const json_t *images, const char *text, struct err *err)
 /* ---- blobs ---- */
 
 /* Size and, if it is to be computed, the digest of a file. */
-static int measure(struct files *f, struct blob *b, bool is_layer, struct err *err)
+static int measure(
+	struct files *f, const char *name, struct made_blob *b, bool is_layer, struct err *err)
 {
 	auto_source s = NULL;
 	struct hasher *h;
 	const uint8_t *data;
 	size_t len;
 	bool first = true;
-	int r = files_source(f, b->name, &s, &b->size, err);
+	int r = files_source(f, name, &s, &b->size, err);
 
 	if (r == 0)
 		r = hasher_new(&h, IDX_SHA256);
@@ -181,18 +177,19 @@ static int find_blobs(struct docker_archive *a, struct err *err)
 		return err_say(err, -EBADMSG, "the image has %zu layers, but %u diff ids", n,
 			config.n_diff_ids);
 	a->blobs = calloc(n + 1, sizeof(*a->blobs));
-	if (!a->blobs)
+	a->names = calloc(n + 1, sizeof(*a->names));
+	if (!a->blobs || !a->names)
 		return err_set(err, -ENOMEM, "cannot read an archive");
 	a->n_blobs = n + 1;
-	a->blobs[0].name = a->image.config;
+	a->names[0] = a->image.config;
 	a->blobs[0].media_type = DOCKER_CONFIG;
-	r = measure(a->files, &a->blobs[0], false, err);
+	r = measure(a->files, a->names[0], &a->blobs[0], false, err);
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		struct blob *b = &a->blobs[i + 1];
+		struct made_blob *b = &a->blobs[i + 1];
 
-		b->name = json_string_value(json_array_get(a->image.layers, i));
+		a->names[i + 1] = json_string_value(json_array_get(a->image.layers, i));
 		b->media_type = DOCKER_LAYER;
-		r = measure(a->files, b, true, err);
+		r = measure(a->files, a->names[i + 1], b, true, err);
 		if (b->digest.alg)
 			b->media_type = DOCKER_LAYER ".gzip";
 		else
@@ -203,31 +200,12 @@ static int find_blobs(struct docker_archive *a, struct err *err)
 	return r;
 }
 
-static json_t *blob_json(const struct blob *b)
-{
-	char digest[DIGEST_TEXT_BYTES];
-
-	digest_text(&b->digest, digest);
-	return json_pack("{s:s, s:s, s:I}", "mediaType", b->media_type, "digest", digest, "size",
-		(json_int_t)b->size);
-}
-
 static int docker_top(
 	struct origin *o, struct origin_line *l, struct document *ret, struct err *err)
 {
 	struct docker_archive *a = (struct docker_archive *)o;
-	auto_json *j = json_pack("{s:i, s:s, s:o, s:[]}", "schemaVersion", 2, "mediaType",
-		DOCKER_MANIFEST, "config", blob_json(&a->blobs[0]), "layers");
-	bool failed = !j;
-	char *text;
 
-	for (size_t i = 1; !failed && i < a->n_blobs; i++)
-		failed = json_array_append_new(
-				 json_object_get(j, "layers"), blob_json(&a->blobs[i])) < 0;
-	text = failed ? NULL : json_dumps(j, JSON_COMPACT);
-	if (!text)
-		return err_set(err, -ENOMEM, "cannot read an archive");
-	return document_of_take(text, strlen(text), ret, err);
+	return manifest_make(DOCKER_MANIFEST, a->blobs, a->n_blobs, ret, err);
 }
 
 static int docker_manifest(struct origin *o, struct origin_line *l, const struct descriptor *d,
@@ -243,7 +221,7 @@ static int docker_blob(struct origin *o, struct origin_line *l, const struct des
 
 	for (size_t i = 0; i < a->n_blobs; i++)
 		if (digest_eq(&a->blobs[i].digest, &d->digest))
-			return files_source(a->files, a->blobs[i].name, ret, NULL, err);
+			return files_source(a->files, a->names[i], ret, NULL, err);
 	return err_say(err, -ENOENT, "the archive does not have it");
 }
 
@@ -253,6 +231,7 @@ static void docker_close(struct origin *o)
 
 	json_decref(a->images);
 	free(a->blobs);
+	free(a->names);
 	files_close(a->files);
 	free(o->name);
 	free(a);

@@ -39,6 +39,9 @@ struct origin_ops {
 struct origin {
 	const struct origin_ops *ops;
 	bool is_local; /* files of this machine */
+	/* Of an origin whose top document is made up around plain layers: what the image had, to be
+	 * stored in its place; data NULL: none.  Owned. */
+	struct document original;
 	char *name; /* what the image is called unless the person says otherwise; owned */
 };
 

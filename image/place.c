@@ -13,12 +13,13 @@ static const char *const prefixes[] = {
 	[PLACE_OCI_ARCHIVE] = "oci-archive:",
 	[PLACE_DOCKER_ARCHIVE] = "docker-archive:",
 	[PLACE_DIR] = "dir:",
+	[PLACE_STORAGE] = "containers-storage:",
 };
 static_assert(ARRAY_SIZE(prefixes) == PLACE_MAX_, "a prefix for each kind");
 
 /* What skopeo knows and we do not: else they would be taken for names of images. */
 static const char *const unsupported[] = {
-	"docker-daemon:", "containers-storage:", "ostree:", "tarball:", "sif:", "atomic:"
+	"docker-daemon:", "ostree:", "tarball:", "sif:", "atomic:"
 };
 
 void place_done(struct place *p)
@@ -64,6 +65,27 @@ static int split(const char *text, struct place *p)
 	return p->ref ? 0 : -ENOMEM;
 }
 
+char *place_text(const struct place *p)
+{
+	if (p->kind == PLACE_STORAGE)
+		return str_format("%s%s%s%s%s", prefixes[p->kind], *p->path ? "[" : "", p->path,
+			*p->path ? "]" : "", p->ref ? p->ref : "");
+	return str_format(
+		"%s%s%s%s", prefixes[p->kind], p->path, p->ref ? ":" : "", p->ref ? p->ref : "");
+}
+
+/* [SPEC]NAME, or NAME alone. */
+static int split_storage(const char *text, struct place *p, struct err *err)
+{
+	const char *end = *text == '[' ? strchr(text, ']') : NULL;
+
+	if (*text == '[' && !end)
+		return err_say(err, -EINVAL, "the ']' is missing behind '%s'", text);
+	p->path = end ? strndup(text + 1, (size_t)(end - text - 1)) : strdup("");
+	p->ref = strdup(end ? end + 1 : text);
+	return p->path && p->ref ? 0 : err_set(err, -ENOMEM, "cannot read '%s'", text);
+}
+
 int place_parse(const char *text, struct place *ret, struct err *err)
 {
 	auto_place p = { PLACE_REGISTRY, NULL, NULL };
@@ -78,7 +100,9 @@ int place_parse(const char *text, struct place *ret, struct err *err)
 			continue;
 		p.kind = (enum place_kind)i;
 		text += strlen(prefixes[i]);
-		if (i != PLACE_REGISTRY && i != PLACE_DIR)
+		if (i == PLACE_STORAGE)
+			r = split_storage(text, &p, err);
+		else if (i != PLACE_REGISTRY && i != PLACE_DIR)
 			r = split(text, &p);
 		break;
 	}
@@ -87,8 +111,8 @@ int place_parse(const char *text, struct place *ret, struct err *err)
 		r = p.path ? 0 : -ENOMEM;
 	}
 	if (r < 0)
-		return err_set(err, r, "cannot read '%s'", text);
-	if (!*p.path)
+		return r == -EINVAL ? r : err_set(err, r, "cannot read '%s'", text);
+	if (!*p.path && p.kind != PLACE_STORAGE)
 		return err_say(err, -EINVAL, "the %s is missing behind '%s'",
 			p.kind == PLACE_REGISTRY ? "name" : "path", prefixes[p.kind]);
 	if (p.ref && !*p.ref) {

@@ -8,6 +8,7 @@
  *      oci-archive:FILE[:REF]       the same in a tar
  *      docker-archive:FILE[:NAME]   a tar as of `docker save`; :@N is the N-th image, from 0
  *      dir:DIR                      manifest and blobs side by side
+ *      containers-storage:[[SPEC]]NAME    an image of Podman's; read only (image/cstorage.h)
  *
  * FILE may be "-": stdin or stdout.
  */
@@ -20,13 +21,14 @@ enum place_kind {
 	PLACE_OCI_ARCHIVE,
 	PLACE_DOCKER_ARCHIVE,
 	PLACE_DIR,
+	PLACE_STORAGE,
 	PLACE_MAX_
 };
 
 struct place {
 	enum place_kind kind;
-	char *path; /* of a registry: the name */
-	char *ref; /* behind the path's colon; NULL: none was given */
+	char *path; /* of a registry: the name; of a storage what stands in brackets, or "" */
+	char *ref; /* behind the path's colon, or of a storage the name; NULL: none was given */
 };
 
 /**
@@ -37,6 +39,9 @@ struct place {
  */
 int place_parse(const char *text, struct place *ret, struct err *err);
 void place_done(struct place *p);
+
+/** place_text() - the text that place_parse() splits so; owned by the caller; NULL if out of memory */
+char *place_text(const struct place *p);
 
 /** place_prefix() - "oci-archive:", or "docker://" */
 const char *place_prefix(enum place_kind kind);

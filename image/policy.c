@@ -15,6 +15,7 @@ static const char *const transports[] = {
 	[PLACE_OCI_ARCHIVE] = "oci-archive",
 	[PLACE_DOCKER_ARCHIVE] = "docker-archive",
 	[PLACE_DIR] = "dir",
+	[PLACE_STORAGE] = "containers-storage",
 };
 static_assert(ARRAY_SIZE(transports) == PLACE_MAX_, "a transport for each kind");
 
@@ -113,9 +114,10 @@ static int decide_by_file(
 
 int policy_check(const struct place *p, const char *name, struct err *err)
 {
+	bool is_path = p->kind != PLACE_REGISTRY && p->kind != PLACE_STORAGE;
 	auto_free char *path = conf_path_file("policy.json");
-	auto_free char *real = p->kind == PLACE_REGISTRY ? NULL : realpath(p->path, NULL);
-	const char *scope = p->kind == PLACE_REGISTRY ? name : real ? real : p->path;
+	auto_free char *real = is_path ? realpath(p->path, NULL) : NULL;
+	const char *scope = is_path ? (real ? real : p->path) : name;
 	int r;
 
 	if (!path)

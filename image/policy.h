@@ -15,7 +15,7 @@
 
 /**
  * policy_check() - may an image be read from a place?
- * @name: the full name of a registry's image; unused for other places
+ * @name: the full name of an image of a registry or of containers-storage, which is its scope
  * Return: 0; -EACCES with what forbids it; -EBADMSG for a file that is not valid.
  */
 int policy_check(const struct place *p, const char *name, struct err *err);

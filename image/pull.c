@@ -174,6 +174,32 @@ static int commit(struct pull *p, struct err *err)
 	return names_save(p->store, &x, err);
 }
 
+/* The image keeps the manifest that it had before its origin took it apart.  Its layers came as tars,
+ * so those that are kept as blobs fit the made-up one alone. */
+static int restore_original(struct pull *p, struct err *err)
+{
+	struct origin *o = p->origin;
+	auto_manifest m = { 0 };
+	int r;
+
+	if (!o->original.data || p->opts.keep_blobs)
+		return 0;
+	r = manifest_parse(o->original.data, o->original.len, &m, err);
+	if (r < 0)
+		return r;
+	if (!digest_eq(&m.config.digest, &p->manifest.config.digest) ||
+		m.n_layers != p->manifest.n_layers)
+		return 0;
+	manifest_done(&p->manifest);
+	document_done(&p->doc);
+	p->manifest = m;
+	p->doc = o->original;
+	p->source_digest = p->doc.digest;
+	memset(&m, 0, sizeof(m));
+	memset(&o->original, 0, sizeof(o->original));
+	return 0;
+}
+
 static int fetch(struct pull *p, struct stage *stage, struct err *err)
 {
 	struct fetch f = { p->store, stage, p->origin, &p->manifest, &p->config, &p->opts, p->name,
@@ -213,6 +239,8 @@ int img_pull(struct img_store *s, const char *source, const struct pull_options 
 	r = store_stage_new(s, &stage, err);
 	if (r == 0)
 		r = fetch(&p, &stage, err);
+	if (r == 0)
+		r = restore_original(&p, err);
 	if (r == 0)
 		r = commit(&p, err);
 	if (r < 0)

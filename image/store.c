@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "base/str.h"
 #include "image/conf.h"
 #include "image/manifest.h"
@@ -32,17 +33,6 @@ struct img_store {
 
 static const char *const subdirs[] = { "blobs", "blobs/sha256", "layers", "images", "tmp" };
 
-/*
- * Root of this system, and not of a namespace that the user made below it (`lamina unshare`), where
- * the owner of the root directory is nobody.
- */
-static bool is_system_root(void)
-{
-	struct stat st;
-
-	return getuid() == 0 && stat("/", &st) == 0 && st.st_uid == 0;
-}
-
 /* $LAMINA_ROOT, lamina.conf, $XDG_DATA_HOME/lamina, ~/.local/share/lamina; root's /var/lib/lamina. */
 static char *default_path(const struct conf *conf)
 {
@@ -53,7 +43,7 @@ static char *default_path(const struct conf *conf)
 		return strdup(root);
 	if (conf->root)
 		return strdup(conf->root);
-	if (is_system_root())
+	if (proc_is_system_root())
 		return strdup("/var/lib/lamina");
 	if (data && *data == '/')
 		return str_format("%s/lamina", data);

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "image/layout.h"
+#include "image/manifest_make.h"
 #include "image/ref.h"
 #include "image/sink.h"
 #include "image/target_files.h"
@@ -42,13 +43,10 @@ static int layout_put(struct target *t, struct target_line *l, const struct desc
 /* Names for whoever reads it: ref.name for most, image.name for containerd and docker. */
 static json_t *entry_json(const struct document *doc, const char *type, const char *name)
 {
-	char digest[DIGEST_TEXT_BYTES];
+	const struct made_blob as_blob = { type, doc->digest, doc->len };
+	json_t *j = manifest_make_descriptor(&as_blob);
 	auto_ref ref = { 0 };
-	json_t *j;
 
-	digest_text(&doc->digest, digest);
-	j = json_pack("{s:s, s:s, s:I}", "mediaType", type, "digest", digest, "size",
-		(json_int_t)doc->len);
 	if (!j || !name)
 		return j;
 	if (strpbrk(name, "/:") && ref_parse(name, &ref, NULL) == 0 && !ref.is_short)

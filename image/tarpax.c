@@ -7,6 +7,7 @@
  */
 #include "image/tarpax.h"
 
+#include "base/base64.h"
 #include "image/tarnum.h"
 
 #include <errno.h>
@@ -219,41 +220,6 @@ static int add_url_decoded(struct buf *to, const char *p, size_t len, const char
 	return 0;
 }
 
-static int base64_value(char c)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *at = c ? strchr(digits, c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
-/* With or without "=" at the end. */
-static int add_base64(struct buf *to, const char *p, size_t len, const char **ret_why)
-{
-	uint32_t bits = 0;
-	int n_bits = 0;
-
-	while (len > 0 && p[len - 1] == '=')
-		len--;
-	for (size_t i = 0; i < len; i++) {
-		int v = base64_value(p[i]);
-		char c;
-
-		if (v < 0)
-			return bad(ret_why, "attribute whose value is encoded wrongly");
-		bits = bits << 6 | (uint32_t)v;
-		n_bits += 6;
-		if (n_bits < 8)
-			continue;
-		n_bits -= 8;
-		c = (char)(bits >> n_bits);
-		if (buf_add(to, &c, 1) < 0)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
 static int take_encoded_xattr(struct tarpax *x, const char *name, size_t name_len,
 	const struct record *rec, const char **ret_why)
 {
@@ -264,7 +230,9 @@ static int take_encoded_xattr(struct tarpax *x, const char *name, size_t name_le
 		return r;
 	a->name_len = x->bytes.len - a->name;
 	a->value = x->bytes.len;
-	r = add_base64(&x->bytes, rec->value, rec->value_len, ret_why);
+	r = base64_decode(&x->bytes, rec->value, rec->value_len);
+	if (r == -EINVAL)
+		return bad(ret_why, "attribute whose value is encoded wrongly");
 	a->value_len = x->bytes.len - a->value;
 	return r;
 }

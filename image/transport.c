@@ -3,6 +3,7 @@
 #include "image/transport.h"
 
 #include "base/str.h"
+#include "image/cstorage.h"
 #include "image/dir_image.h"
 #include "image/docker_archive.h"
 #include "image/layout.h"
@@ -41,6 +42,8 @@ int transport_origin(struct origin **ret, const struct place *p,
 
 	if (p->kind == PLACE_REGISTRY)
 		return registry_open(ret, p->path, &opts->registry, err);
+	if (p->kind == PLACE_STORAGE)
+		return cstorage_open(ret, p, err);
 	r = open_files(&files, p, opts->tmp_dir, err);
 	return r < 0 ? r : openers[p->kind](ret, files, p, err);
 }
@@ -56,6 +59,8 @@ int transport_target(struct target **ret, const struct place *p,
 		return target_docker_open(ret, p, opts->tmp_dir, err);
 	case PLACE_DIR:
 		return target_dir_open(ret, p, err);
+	case PLACE_STORAGE:
+		return err_say(err, -EINVAL, "a storage of containers is only read");
 	default:
 		return registry_target_open(ret, p->path, &opts->registry, err);
 	}
@@ -154,6 +159,10 @@ int transport_list(const struct place *p, const char *tmp_dir, enum place_kind *
 	bool is_dir = !str_eq(p->path, "-") && stat(p->path, &st) == 0 && S_ISDIR(st.st_mode);
 	int r;
 
+	if (p->kind == PLACE_STORAGE) {
+		*ret_kind = p->kind;
+		return cstorage_list(p, ret, err);
+	}
 	if (p->kind == PLACE_REGISTRY)
 		is.kind = is_dir ? PLACE_OCI : PLACE_OCI_ARCHIVE;
 	r = open_files(&f, &is, tmp_dir, err);

@@ -36,7 +36,7 @@ static const struct args_opt opts_pull[] = {
 
 static const struct args_opt opts_load[] = {
 	{ "input", 'i', ARGS_STRING, offsetof(struct opts_pull, input), "FILE",
-		"an archive or a directory, instead of stdin" },
+		"an archive, a directory or containers-storage:, instead of stdin" },
 	{ "quiet", 'q', ARGS_FLAG, offsetof(struct opts_pull, transfer.quiet), NULL,
 		"print the names alone" },
 	{ "progress", 0, ARGS_STRING, offsetof(struct opts_pull, transfer.progress),
@@ -81,9 +81,12 @@ static int run_pull(struct cli *cli, void *opts, int argc, char **argv)
 	auto_free char *tmp = NULL;
 	struct err err = ERR_INIT;
 	auto_store s = NULL;
+	struct userns ns = USERNS_INIT;
 	char id[DIGEST_TEXT_BYTES];
-	int r = prepare(cli, o, &p, &s, &err);
+	int r = transfer_enter(argv[0], &ns, &err);
 
+	if (r == 0)
+		r = prepare(cli, o, &p, &s, &err);
 	if (r == 0)
 		r = transfer_view(&o->transfer, &view, &p.view, &err);
 	if (r == 0) {
@@ -91,6 +94,7 @@ static int run_pull(struct cli *cli, void *opts, int argc, char **argv)
 		r = img_pull(s, argv[0], &p, &result, &err);
 		transfer_view_done(&view);
 	}
+	userns_leave(&ns);
 	if (r < 0) {
 		err_wrap(&err, r, "cannot pull '%s'", argv[0]);
 		return transfer_fail(r, &err);
@@ -129,12 +133,12 @@ static int spool_stdin(const char *tmp, char **ret_path, struct err *err)
 	return *ret_path ? 0 : err_set(err, -ENOMEM, "cannot read stdin");
 }
 
-static int load_one(struct img_store *s, const char *path, enum place_kind kind,
-	const struct listed *image, struct pull_options *p, struct err *err)
+static int load_one(struct img_store *s, const struct place *archive, const struct listed *image,
+	struct pull_options *p, struct err *err)
 {
+	struct place one = { archive->kind, archive->path, image->ref };
+	auto_free char *source = place_text(&one);
 	struct pull_result result;
-	auto_free char *source = str_format("%s%s%s%s", place_prefix(kind), path,
-		image->ref ? ":" : "", image->ref ? image->ref : "");
 	int r;
 
 	if (!source)
@@ -148,19 +152,33 @@ static int load_one(struct img_store *s, const char *path, enum place_kind kind,
 	return 0;
 }
 
-static int load_all(struct img_store *s, const char *path, struct pull_options *p, struct err *err)
+static int load_all(
+	struct img_store *s, struct place *archive, struct pull_options *p, struct err *err)
 {
-	struct place place = { PLACE_REGISTRY, (char *)path, NULL };
 	struct listed *list = NULL;
-	enum place_kind kind;
-	int n = transport_list(&place, p->transport.tmp_dir, &kind, &list, err), r = 0;
+	int n = transport_list(archive, p->transport.tmp_dir, &archive->kind, &list, err), r = 0;
 
 	if (n == 0)
 		r = err_say(err, -ENOENT, "it holds no image");
 	for (int i = 0; r == 0 && i < n; i++)
-		r = load_one(s, path, kind, &list[i], p, err);
+		r = load_one(s, archive, &list[i], p, err);
 	listed_free(list, n);
 	return n < 0 ? n : r;
+}
+
+/* A file or directory whose kind is found out, stdin, or all of containers-storage. */
+static int open_input(const char *input, const char *tmp, struct place *ret, struct err *err)
+{
+	if (!input || str_eq(input, "-"))
+		return spool_stdin(tmp, &ret->path, err);
+	if (!str_starts(input, place_prefix(PLACE_STORAGE)))
+		return (ret->path = strdup(input)) ? 0 : err_set(err, -ENOMEM, "out of memory");
+	if (place_parse(input, ret, err) < 0)
+		return -EINVAL;
+	if (!ret->ref)
+		return 0;
+	err_say(err, -EINVAL, "all of a storage is loaded, not one image");
+	return err_hint(err, -EINVAL, "lamina pull %s", input);
 }
 
 static int run_load(struct cli *cli, void *opts, int argc, char **argv)
@@ -168,27 +186,27 @@ static int run_load(struct cli *cli, void *opts, int argc, char **argv)
 	const struct opts_pull *o = opts;
 	struct transfer_view view = { NULL, "loading", NULL };
 	struct pull_options p = { 0 };
-	auto_free char *tmp = NULL, *path = NULL;
-	const char *shown = o->input ? o->input : "stdin";
+	auto_free char *tmp = NULL;
+	auto_place archive = { .kind = PLACE_REGISTRY };
+	struct userns ns = USERNS_INIT;
 	struct err err = ERR_INIT;
 	auto_store s = NULL;
-	int r = prepare(cli, o, &p, &s, &err);
+	int r = o->input ? transfer_enter(o->input, &ns, &err) : 0;
 
+	if (r == 0)
+		r = prepare(cli, o, &p, &s, &err);
 	if (r == 0)
 		r = transfer_view(&o->transfer, &view, &p.view, &err);
 	if (r == 0) {
 		p.transport.tmp_dir = tmp = transfer_tmp_dir(img_store_path(s));
-		if (o->input && !str_eq(o->input, "-"))
-			path = strdup(o->input);
-		else
-			r = spool_stdin(tmp, &path, &err);
+		r = open_input(o->input, tmp, &archive, &err);
 		if (r == 0)
-			r = path ? load_all(s, path, &p, &err)
-				 : err_set(&err, -ENOMEM, "cannot load an image");
+			r = load_all(s, &archive, &p, &err);
 		transfer_view_done(&view);
 	}
+	userns_leave(&ns);
 	if (r < 0) {
-		err_wrap(&err, r, "cannot load '%s'", shown);
+		err_wrap(&err, r, "cannot load '%s'", o->input ? o->input : "stdin");
 		return transfer_fail(r, &err);
 	}
 	return 0;
@@ -201,9 +219,9 @@ const struct cli_verb cli_verbs_pull[] = {
 		.detail =
 			"SOURCE is NAME or docker://NAME (a registry), oci:DIR[:REF],\n"
 			"oci-archive:FILE[:REF], docker-archive:FILE[:NAME] (FILE - is stdin) or\n"
-			"dir:DIR.  The image is called NAME; without it, one of files is called "
-			"as\n"
-			"its reference says.",
+			"dir:DIR, or containers-storage:IMAGE (one that Podman has).  The image "
+			"is\n"
+			"called NAME; without it, one of files is called as its reference says.",
 		.opts = opts_pull,
 		.opts_bytes = sizeof(struct opts_pull),
 		.min_args = 1,

@@ -326,6 +326,7 @@ static int tls_choice(const char *option, const char *text, enum tls_choice *ret
 static int run_copy(struct cli *cli, void *opts, int argc, char **argv)
 {
 	const struct opts_push *o = opts;
+	struct userns ns = USERNS_INIT;
 	struct job j = { 0 };
 	struct idx_digest digest;
 	struct err err = ERR_INIT;
@@ -343,8 +344,11 @@ static int run_copy(struct cli *cli, void *opts, int argc, char **argv)
 		r = err_say(&err, -EINVAL, "--all and --platform exclude each other");
 	j.copy.flags = o->all ? COPY_ALL : 0;
 	if (r == 0)
+		r = transfer_enter(argv[0], &ns, &err);
+	if (r == 0)
 		r = copy(&j, argv[0], argv[1], src, dest, &digest, &err);
 	job_done(&j);
+	userns_leave(&ns);
 	/* Stdout may be the archive. */
 	if (r == 0 && (o->digestfile || !str_ends(argv[1], ":-")))
 		r = print_digest(&digest, o->digestfile, &err);
@@ -377,10 +381,13 @@ const struct cli_verb cli_verbs_push[] = {
 	{ .name = "copy",
 		.synopsis = "[OPTION]… SOURCE DESTINATION",
 		.help = "copy an image between registries, layouts and archives",
-		.detail = "Both are docker://NAME, oci:DIR[:REF], oci-archive:FILE[:REF],\n"
-			  "docker-archive:FILE[:NAME] or dir:DIR; FILE - is stdin or stdout.  The "
-			  "store\n"
-			  "is not used, and digests are preserved.",
+		.detail =
+			"Both are docker://NAME, oci:DIR[:REF], oci-archive:FILE[:REF],\n"
+			"docker-archive:FILE[:NAME] or dir:DIR; FILE - is stdin or stdout.  SOURCE "
+			"may\n"
+			"also be containers-storage:IMAGE, one that Podman has.  The store is not "
+			"used,\n"
+			"and digests are preserved, but for those that Podman does not keep.",
 		.opts = opts_copy,
 		.opts_bytes = sizeof(struct opts_push),
 		.min_args = 2,

@@ -36,6 +36,13 @@ int transfer_fill(const struct transfer_opts *o, struct transport_options *ret, 
 	return 0;
 }
 
+int transfer_enter(const char *source, struct userns *ns, struct err *err)
+{
+	if (!str_starts(source, place_prefix(PLACE_STORAGE)) || proc_is_system_root())
+		return 0;
+	return userns_enter(ns, err);
+}
+
 char *transfer_tmp_dir(const char *store_path)
 {
 	return store_path ? str_format("%s/tmp", store_path) : NULL;

@@ -10,6 +10,7 @@
 #include "image/transport.h"
 #include "runtime/cli/cli.h"
 #include "runtime/cli/progress.h"
+#include "runtime/userns.h"
 
 enum {
 	EXIT_NETWORK = 3, /* the other side was not reached, or broke off, or is overloaded */
@@ -64,6 +65,12 @@ int transfer_bool(const char *option, const char *text, bool *ret, struct err *e
 int transfer_view(
 	const struct transfer_opts *o, struct transfer_view *v, struct view *ret, struct err *err);
 void transfer_view_done(struct transfer_view *v);
+
+/**
+ * transfer_enter() - make a source readable: what containers-storage holds belongs to subordinate ids
+ * @ns: USERNS_INIT; ended with userns_leave().  Only for processes with one thread.
+ */
+int transfer_enter(const char *source, struct userns *ns, struct err *err);
 
 /** transfer_tmp_dir() - the directory of the store for temporary files, owned by the caller; NULL if
  * there is no store yet */

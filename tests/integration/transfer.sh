@@ -297,7 +297,7 @@ t_a_policy_is_honoured() {
 t_exit_codes_tell_what_happened() {
 	assert_fails 3 '' "$LAMINA" pull -q 127.0.0.1:1/x
 	assert_fails 5 '' "$LAMINA" pull -q "$FIX_REGISTRY/nothing:here"
-	assert_fails 125 "'containers-storage:' is not supported" "$LAMINA" pull containers-storage:x
+	assert_fails 125 "'docker-daemon:' is not supported" "$LAMINA" pull docker-daemon:x
 	cp -r "$FIX_LAYOUT" broken
 	truncate -s -1 "broken/blobs/sha256/$(jq -r '.layers[0].digest' \
 		"broken/blobs/${FIX_DIGEST/://}" | cut -d: -f2)"
