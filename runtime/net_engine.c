@@ -18,6 +18,7 @@
 
 #include "runtime/net_buffers.h"
 #include "runtime/net_flows.h"
+#include "runtime/net_join.h"
 
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -41,12 +42,8 @@ enum { LISTEN_BACKLOG = 1024 };
 enum { LISTENERS_REST_MS = 100 };
 /* libslirp's answer when nothing of its own waits for time to pass */
 enum { SLIRP_IDLE_MS = 1000 };
-/*
- * With long segments libslirp's buffers of 128 KiB are a multiple of one, if this is what it
- * believes to receive at most.  Else it makes each a little longer when a connection opens, which
- * copies them: a quarter of the cost of a connection, and all their pages come to be.
- */
-enum { MRU_LONG4 = 32768 + 40, MRU_LONG6 = 32768 + 60 };
+/* What libslirp believes to receive at most, with offload: segments of which two make a frame. */
+enum { MRU_LONG4 = NET_JOIN_MSS + 40, MRU_LONG6 = NET_JOIN_MSS + 60 };
 /* The longest frame that teaches the container's addresses and is kept for instances to come */
 enum { LESSON_LEN = 128 };
 

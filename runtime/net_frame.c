@@ -136,7 +136,7 @@ static void put_csum(uint8_t *at, uint16_t csum)
 	memcpy(at, &csum, sizeof(csum));
 }
 
-static void finish_ip4_header(uint8_t *frame, size_t ihl)
+void net_put_ip4_csum(uint8_t *frame, size_t ihl)
 {
 	uint8_t *ip = frame + NET_ETH_LEN;
 
@@ -192,7 +192,7 @@ size_t net_path_begin(
 	memcpy(ip + ip_len - 2 * len, path->src, len);
 	memcpy(ip + ip_len - len, path->dst, len);
 	if (path->version == 4)
-		finish_ip4_header(out, IP4_MIN);
+		net_put_ip4_csum(out, IP4_MIN);
 	return NET_ETH_LEN + ip_len;
 }
 
@@ -255,7 +255,7 @@ int net_frame_cut_udp(
 
 		net_put16(ip + 2, (uint16_t)(head + n - NET_ETH_LEN));
 		net_put16(ip + 4, (uint16_t)(net_get16(ip + 4) + i));
-		finish_ip4_header(out, p->l4 - NET_ETH_LEN);
+		net_put_ip4_csum(out, p->l4 - NET_ETH_LEN);
 	} else {
 		net_put16(out + NET_ETH_LEN + 4, (uint16_t)(UDP_LEN + n));
 		csum = (uint16_t)~net_csum(
@@ -317,7 +317,7 @@ static void fragment_ip4(const uint8_t *frame, const struct net_pkt *p, size_t o
 	if (!p->fragment)
 		net_put16(ip + 4, (uint16_t)id);
 	net_put16(ip + 2, (uint16_t)(p->l4 - NET_ETH_LEN + o->rest_len));
-	finish_ip4_header(o->head, p->l4 - NET_ETH_LEN);
+	net_put_ip4_csum(o->head, p->l4 - NET_ETH_LEN);
 }
 
 static void fragment_ip6(

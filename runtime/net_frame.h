@@ -63,6 +63,9 @@ static inline void net_put16(uint8_t *p, uint16_t v)
  */
 uint16_t net_csum(uint64_t seed, const uint8_t *data, size_t len);
 
+/** net_put_ip4_csum() - set the checksum of the IPv4 header, of @ihl bytes, of a frame */
+void net_put_ip4_csum(uint8_t *frame, size_t ihl);
+
 /** net_csum_pseudo() - sum of the pseudo header of a TCP or UDP packet of @l4_len bytes */
 uint16_t net_csum_pseudo(const uint8_t *frame, const struct net_pkt *p, size_t l4_len);
 

@@ -4,7 +4,7 @@
  *
  *      tap ─▶ parse, put together ─▶ guard ─▶ MSS ─▶ checksum ─▶ net_engine_input()    64 frames a turn
  *                        └────▶ dns_input()
- *      tap ◀─ header, gso size or fragments ◀─ send_frame()
+ *      tap ◀─ header, gso size or fragments ◀─ join ◀─ send_frame()
  *
  * With offload libslirp believes in an interface of 64 KiB while the container's stays at its MTU:
  * a packet through libslirp carries forty times as much.
@@ -17,6 +17,7 @@
 
 #include "runtime/net_engine.h"
 #include "runtime/net_guard.h"
+#include "runtime/net_join.h"
 #include "runtime/net_mss.h"
 #include "runtime/net_reass.h"
 
@@ -38,6 +39,7 @@ struct net_stack {
 	struct net_guard guard;
 	struct net_mss mss;
 	struct net_reass reass;
+	struct net_join join;
 	int64_t now_ms; /* before the sleep, then when frames arrived */
 	struct dns *dns; /* NULL: nothing answers at the DNS address */
 	int64_t dns_next_ms;
@@ -58,9 +60,11 @@ static int64_t clock_ms(void)
 
 /* Towards the container */
 
-static void tap_write(struct net_stack *s, const struct net_out *o, const uint8_t *frame)
+/* @more: bytes behind those of @frame; NULL: none */
+static void tap_write(struct net_stack *s, const struct net_out *o, const uint8_t *frame,
+	const struct iovec *more)
 {
-	struct iovec iov[3];
+	struct iovec iov[4];
 	int n = 0;
 
 	if (s->tap.vnet_hdr)
@@ -69,6 +73,8 @@ static void tap_write(struct net_stack *s, const struct net_out *o, const uint8_
 		iov[n++] = (struct iovec){ (void *)o->head, o->head_len };
 	if (o->rest_len)
 		iov[n++] = (struct iovec){ (void *)(frame + o->rest), o->rest_len };
+	if (more)
+		iov[n++] = *more;
 	if (writev(s->tap.fd, iov, n) < 0 && errno == EBADFD)
 		s->tap_gone = true;
 }
@@ -78,7 +84,7 @@ static void tap_write_plain(struct net_stack *s, const uint8_t *frame, size_t le
 {
 	struct net_out o = { .rest_len = len };
 
-	tap_write(s, &o, frame);
+	tap_write(s, &o, frame, NULL);
 }
 
 static void tap_write_fragments(struct net_stack *s, const uint8_t *frame, const struct net_pkt *p)
@@ -87,7 +93,41 @@ static void tap_write_fragments(struct net_stack *s, const uint8_t *frame, const
 
 	s->fragment_id++;
 	for (size_t i = 0; net_out_fragment(frame, p, s->plan->mtu, s->fragment_id, i, &o) > 0; i++)
-		tap_write(s, &o, frame);
+		tap_write(s, &o, frame, NULL);
+}
+
+static void tap_write_tcp(struct net_stack *s, const uint8_t *frame, size_t len,
+	const struct net_pkt *p, const struct iovec *more)
+{
+	struct net_out o;
+
+	net_out_make(frame, len, p, net_mss_to_guest(&s->mss, frame, p), &o);
+	tap_write(s, &o, frame, more);
+}
+
+static void send_held(struct net_stack *s)
+{
+	if (s->join.len)
+		tap_write_tcp(s, s->join.frame, s->join.len, &s->join.pkt, NULL);
+	s->join.len = 0;
+}
+
+static void send_tcp(struct net_stack *s, const uint8_t *frame, size_t len, const struct net_pkt *p)
+{
+	struct iovec more;
+	size_t at;
+
+	if (net_join_add(&s->join, frame, p, &at, &more.iov_len)) {
+		more.iov_base = (void *)(frame + at);
+		tap_write_tcp(s, s->join.frame, s->join.len, &s->join.pkt, &more);
+		s->join.len = 0;
+		return;
+	}
+	send_held(s);
+	if (net_join_may_wait(frame, p))
+		net_join_hold(&s->join, frame, len, p);
+	else
+		tap_write_tcp(s, frame, len, p, NULL);
 }
 
 static void send_dns(void *ctx, uint8_t *frame, size_t len)
@@ -123,9 +163,11 @@ static void send_frame(void *ctx, const uint8_t *frame, size_t len)
 		tap_write_fragments(s, frame, &p);
 	} else if (!s->tap.offload) {
 		tap_write_plain(s, frame, len);
+	} else if (is_tcp) {
+		send_tcp(s, frame, len, &p);
 	} else {
-		net_out_make(frame, len, &p, is_tcp ? net_mss_to_guest(&s->mss, frame, &p) : 0, &o);
-		tap_write(s, &o, frame);
+		net_out_make(frame, len, &p, 0, &o);
+		tap_write(s, &o, frame, NULL);
 	}
 }
 
@@ -261,6 +303,7 @@ int net_stack_run(struct net_stack *s)
 			return r;
 		s->now_ms = clock_ms();
 		net_engine_turn(s->engine, s->now_ms);
+		send_held(s);
 		if (s->dns)
 			s->dns_next_ms = dns_tick(s->dns, s->now_ms);
 	}
