@@ -7,7 +7,7 @@ Runs functions of a test file, each in a shell and a directory of its own, and p
 It is a child subreaper: whatever a test starts, however it daemonises, stays below this process and
 is ended after the test. Mounts below the test's directory and files of any owner are removed too.
 """
-import ctypes, glob, os, re, shutil, signal, subprocess, sys, tempfile, time
+import ctypes, glob, os, re, secrets, shutil, signal, subprocess, sys, tempfile, time
 
 PR_SET_CHILD_SUBREAPER = 36
 SKIP = 77
@@ -83,7 +83,9 @@ def remove_tree(path):
 class Runner:
     def __init__(self, test_file):
         self.file = test_file
-        self.top = tempfile.mkdtemp(prefix="lt.")
+        # Hexadecimal, not mkdtemp's letters: Podman makes image names of paths, and refuses "._" and "__" there.
+        self.top = "%s/lt.%s" % (tempfile.gettempdir(), secrets.token_hex(5))
+        os.mkdir(self.top, 0o700)
         self.state = self.top + "/state"
         self.seconds = int(os.environ["TEST_TIMEOUT"]) * int(os.environ["TEST_SCALE"])
         os.mkdir(self.state)
