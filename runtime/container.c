@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "runtime/ctrcgroup.h"
+#include "runtime/initprog.h"
 #include "runtime/seccomp_cache.h"
 #include "runtime/spec_check.h"
 #include "runtime/volstore.h"
@@ -321,6 +322,8 @@ static int prepare(struct container *c, struct ctr_start_opts *opts, struct err 
 		r = sec_compile_cached(c->ns.rundir_fd, c->spec->seccomp, &c->filter, err);
 		c->stage.filter = &c->filter;
 	}
+	if (r >= 0 && c->opts.init)
+		r = c->stage.init_fd = initprog_open(err);
 	if (r >= 0)
 		r = prepare_cgroup(c, err);
 	return r < 0 ? r : open_log(c, opts, err);

@@ -31,6 +31,7 @@ static const struct {
 	{ "stopTimeout", NUMBER, offsetof(struct ctropts, stop_timeout_s) },
 	{ "timeout", NUMBER, offsetof(struct ctropts, timeout_s) },
 	{ "interactive", BOOL, offsetof(struct ctropts, interactive) },
+	{ "init", BOOL, offsetof(struct ctropts, init) },
 	{ "keepGroups", BOOL, offsetof(struct ctropts, keep_groups) },
 	{ "noCgroup", BOOL, offsetof(struct ctropts, no_cgroup) },
 	{ "fakeIds", BOOL, offsetof(struct ctropts, fake_ids) },

@@ -31,6 +31,7 @@ struct ctropts {
 	uint64_t stop_timeout_s;
 	uint64_t timeout_s; /* 0: none */
 	bool interactive;
+	bool init; /* a process of ours is the first */
 	bool keep_groups; /* of the user; none can be set */
 	bool no_cgroup; /* none is made */
 	bool fake_ids;

@@ -350,6 +350,7 @@ static json_t *put_host_config(struct maker *m, json_t *doc, const struct descri
 	put_file(m, log, "Path", d, LOGFILE_NAME);
 	put_number(m, log, "MaxBytes", (int64_t)o->log_max_bytes);
 	put_flag(m, h, "AutoRemove", d->ctr->record.auto_remove);
+	put_flag(m, h, "Init", o->init);
 	put_flag(m, h, "ReadonlyRootfs", d->spec->root.readonly);
 	put_number(m, h, "Memory", d->spec->resources.memory.limit.v);
 	put_number(m, h, "PidsLimit", d->spec->resources.pids.v);

@@ -84,6 +84,7 @@ int init_close_others(struct stage *st, struct err *err)
 	from += st->n_preserve_fds;
 	keep(&l, st->sock);
 	keep(&l, st->start_sock);
+	keep(&l, st->init_fd);
 	for (int i = 0; i < 3; i++)
 		keep(&l, st->stdio[i]);
 	for (int i = 0; i < SPEC_NS_MAX_; i++)
@@ -473,17 +474,35 @@ int init_work_dir(struct stage *st, struct err *err)
 	return 0;
 }
 
+static void exec_under_init(struct stage *st, const char *const *env)
+{
+	const struct spec_process *p = st->spec->process;
+	const char **argv = calloc(p->args.n + 3, sizeof(*argv));
+
+	if (!argv)
+		return;
+	argv[0] = "lamina-init";
+	argv[1] = st->program;
+	memcpy(argv + 2, p->args.v, p->args.n * sizeof(*argv));
+	(void)execveat(st->init_fd, "", (char *const *)(uintptr_t)argv,
+		(char *const *)(uintptr_t)env, AT_EMPTY_PATH);
+}
+
 int init_exec(struct stage *st, struct err *err)
 {
 	const struct spec_process *p = st->spec->process;
 	static const char *const no_env[] = { NULL };
+	const char *const *env;
 	char what[256];
 
 	/* A container without a process ends as it starts. */
 	if (p->args.n == 0)
 		_exit(0);
-	(void)execve(st->program, (char *const *)p->args.v,
-		(char *const *)(p->env.v ? p->env.v : (const char **)no_env));
+	env = p->env.v ? (const char *const *)p->env.v : no_env;
+	if (st->init_fd >= 0)
+		exec_under_init(st, env);
+	else
+		(void)execve(st->program, (char *const *)p->args.v, (char *const *)(uintptr_t)env);
 	snprintf(what, sizeof(what), "cannot run '%s'", p->args.v[0]);
 	return program_failed(st, -errno, what, err);
 }

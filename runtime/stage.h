@@ -47,6 +47,7 @@ struct stage {
 	int stdio[3]; /* borrowed; -1: /dev/null.  Not used with a terminal */
 	unsigned int flags; /* enum stage_flags */
 	unsigned int n_preserve_fds; /* 3… stay open for the program */
+	int init_fd; /* of initprog_open(): runs the program and reaps; -1: the program is first */
 	bool setgroups_denied; /* the parent namespace maps one id */
 	int start_sock; /* listening; who connects to it starts a detached one.  -1: the monitor */
 	int target_pidfd; /* with ctr_exec_init(): first process of the container, borrowed */

@@ -359,6 +359,7 @@ static int plan_kept(const struct run_opts *o, struct ctropts *c, struct err *er
 {
 	int r;
 
+	c->init = o->init;
 	c->interactive = o->interactive || strv_has(&o->attach, "stdin");
 	c->network = netmode_join(&o->network, o->ip, o->mac_address, &o->network_alias, err);
 	if (!c->network)

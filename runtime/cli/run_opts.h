@@ -12,7 +12,7 @@
 /* As they are typed. */
 struct run_opts {
 	bool env_host, detach, rm, interactive, tty, read_only, privileged, rootfs, replace;
-	bool publish_all, no_hosts, quiet, unsetenv_all;
+	bool init, publish_all, no_hosts, quiet, unsetenv_all;
 	bool no_http_proxy, no_read_only_tmpfs, no_sig_proxy, no_tls_verify;
 	bool as_is; /* what there is none of anyway */
 	const char *name, *workdir, *user, *ip, *mac_address, *hostname, *entrypoint, *stop_signal;

@@ -70,6 +70,33 @@ t_limits_hold_or_are_refused() {
 	assert_nothing_left
 }
 
+t_init_reaps_and_passes_signals_on() {
+	assert_eq "$(ctr --init -- sh -c 'cat /proc/1/comm; echo $PPID' | tr '\n' ' ')" "lamina-init 1 "
+	assert_fails 42 "" ctr --init -- sh -c 'exit 42'
+	assert_fails 143 "" ctr --init -- sh -c 'kill $$'
+	assert_fails 127 "not found" ctr --init -- no-such
+	assert_fails 126 "cannot run" ctr --init -- /etc
+	assert_eq "$(echo in | ctr --init -i -u 1000 -- cat)" in
+	# What nobody else waits for does not stay.
+	ctr --init -- sh -c '(sh -c "sleep 0.1 & :"); i=0
+		while [ $i -lt 400 ] && grep -qsx sleep /proc/[0-9]*/comm; do i=$((i+1)); usleep 50000; done; [ $i -lt 400 ]'
+	# A shell that waits in the foreground would never hear of a signal as process 1.
+	store run -d --init --name i --network none "$FIX_IMAGE" sleep 1000 > /dev/null
+	wait_for 'store exec i ps | grep -q "[s]leep 1000"'
+	store stop i > /dev/null
+	assert_eq "$(store inspect --format '{{.State.ExitCode}} {{.HostConfig.Init}}' i)" "143 true"
+	store start i > /dev/null
+	assert_eq "$(store exec i cat /proc/1/comm)" lamina-init
+	! store exec i sh -c 'echo x > /proc/1/exe' 2> /dev/null || fail "its program can be written"
+	store rm -f i > /dev/null
+	assert_nothing_left
+}
+
+t_init_leaves_the_terminal_to_the_shell() {
+	assert_match "$(LAMINA_ROOT=$FIX_STORE on_pty "$LAMINA" run --rm --init -it --network none "$FIX_IMAGE" \
+		sh -ic 'echo say something; read x; echo "got $x"; jobs')" '^got hello$'
+}
+
 t_environment_that_is_not_the_image_s() {
 	assert_eq "$(HTTP_PROXY=p http_proxy=q ctr -- sh -c 'echo $HTTP_PROXY $http_proxy')" "p q"
 	assert_eq "$(http_proxy=q ctr --http-proxy=false -- sh -c 'echo $http_proxy')" ""
