@@ -96,19 +96,21 @@ static void tap_write_fragments(struct net_stack *s, const uint8_t *frame, const
 		tap_write(s, &o, frame, NULL);
 }
 
+/* @segment: of the sender; a receiver acknowledges the second one at once, whatever the MTU is. */
 static void tap_write_tcp(struct net_stack *s, const uint8_t *frame, size_t len,
-	const struct net_pkt *p, const struct iovec *more)
+	const struct net_pkt *p, size_t segment, const struct iovec *more)
 {
+	size_t mss = net_mss_to_guest(&s->mss, frame, p);
 	struct net_out o;
 
-	net_out_make(frame, len, p, net_mss_to_guest(&s->mss, frame, p), &o);
+	net_out_make(frame, len, p, mss < segment ? mss : segment, &o);
 	tap_write(s, &o, frame, more);
 }
 
 static void send_held(struct net_stack *s)
 {
 	if (s->join.len)
-		tap_write_tcp(s, s->join.frame, s->join.len, &s->join.pkt, NULL);
+		tap_write_tcp(s, s->join.frame, s->join.len, &s->join.pkt, SIZE_MAX, NULL);
 	s->join.len = 0;
 }
 
@@ -119,7 +121,7 @@ static void send_tcp(struct net_stack *s, const uint8_t *frame, size_t len, cons
 
 	if (net_join_add(&s->join, frame, p, &at, &more.iov_len)) {
 		more.iov_base = (void *)(frame + at);
-		tap_write_tcp(s, s->join.frame, s->join.len, &s->join.pkt, &more);
+		tap_write_tcp(s, s->join.frame, s->join.len, &s->join.pkt, s->join.len - at, &more);
 		s->join.len = 0;
 		return;
 	}
@@ -127,7 +129,7 @@ static void send_tcp(struct net_stack *s, const uint8_t *frame, size_t len, cons
 	if (net_join_may_wait(frame, p))
 		net_join_hold(&s->join, frame, len, p);
 	else
-		tap_write_tcp(s, frame, len, p, NULL);
+		tap_write_tcp(s, frame, len, p, SIZE_MAX, NULL);
 }
 
 static void send_dns(void *ctx, uint8_t *frame, size_t len)
