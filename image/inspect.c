@@ -25,8 +25,9 @@ static bool tar_size(struct img_store *s, const struct idx_digest *diff_id, uint
 static int fill_info(struct img_store *s, const struct descriptor *d, struct img_info *info)
 {
 	auto_config c = { 0 };
-	struct img img;
 	const char *created;
+	struct img img;
+	json_t *labels;
 
 	info->manifest_digest = info->id = d->digest;
 	info->platform = d->platform;
@@ -43,6 +44,8 @@ static int fill_info(struct img_store *s, const struct descriptor *d, struct img
 	if (config_parse(img.config_json, img.config_len, &c, NULL) == 0) {
 		created = json_get_str(c.json, "created");
 		info->created = created ? strdup(created) : NULL;
+		labels = json_object_get(json_object_get(c.json, "config"), "Labels");
+		info->labels = json_is_object(labels) ? json_incref(labels) : NULL;
 	}
 	img_done(&img);
 	return 0;
@@ -102,12 +105,17 @@ int img_list_load(struct img_store *s, struct img_list *ret, struct err *err)
 	return 0;
 }
 
+void img_info_done(struct img_info *info)
+{
+	free(info->name);
+	free(info->created);
+	json_decref(info->labels);
+}
+
 void img_list_done(struct img_list *list)
 {
-	for (size_t i = 0; i < list->n; i++) {
-		free(list->v[i].name);
-		free(list->v[i].created);
-	}
+	for (size_t i = 0; i < list->n; i++)
+		img_info_done(&list->v[i]);
 	free(list->v);
 	memset(list, 0, sizeof(*list));
 }

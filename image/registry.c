@@ -3,7 +3,8 @@
  * A registry as an origin (the contract is in the header)
  *
  * A blob is a blob_source that opens a request, and another one from its position on when the body
- * breaks off.
+ * breaks off.  What a mirror fails to give is asked of the next place, and last of the registry
+ * itself; the digest says that it is the same.
  */
 #include "image/registry.h"
 
@@ -15,6 +16,8 @@
 #include "image/retry.h"
 #include "image/session.h"
 
+#include <pthread.h>
+
 #define LIMIT_RESUMES  50 /* of one blob; RETRY_TRIES in a row that bring nothing */
 #define LEAST_PROGRESS (64U << 10) /* a try that brings less was in vain */
 
@@ -23,8 +26,9 @@ struct registry {
 	struct registry_options opts;
 	struct ref ref;
 	struct regconf_places places; /* mirrors, and the registry itself */
-	size_t at; /* which of them answers; constant once the top document came */
-	struct session *session; /* with it */
+	size_t at; /* the first of them that answers; constant once the top document came */
+	pthread_mutex_t lock;
+	struct session **sessions; /* ->lock; one a place, NULL until it is asked */
 	struct http_lib *lib;
 };
 
@@ -32,22 +36,51 @@ struct origin_line {
 	struct http *http;
 };
 
+/* ---- places ---- */
+
+static int get_session(struct registry *reg, size_t place, struct session **ret, struct err *err)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&reg->lock);
+	if (!reg->sessions[place])
+		r = session_new(
+			&reg->sessions[place], &reg->places.v[place], "pull", &reg->opts, err);
+	*ret = reg->sessions[place];
+	pthread_mutex_unlock(&reg->lock);
+	return r;
+}
+
+/* Turn to the place behind *@at after an error.  Return: whether there is one to be asked. */
+static bool next_place(const struct registry *reg, size_t *at, int code, const struct err *err)
+{
+	if (code == -ECANCELED || code == -ENOMEM || *at + 1 >= reg->places.n)
+		return false;
+	log_debug("image", "mirror='%s' failed error='%s'", reg->places.v[*at].host,
+		err ? err->text : "");
+	(*at)++;
+	return true;
+}
+
 /* ---- manifests ---- */
 
-static int get_document(struct registry *reg, struct origin_line *l, const char *reference,
-	const struct idx_digest *want, struct document *ret, struct err *err)
+static int get_document_at(struct registry *reg, size_t place, struct origin_line *l,
+	const char *reference, const struct idx_digest *want, struct document *ret, struct err *err)
 {
 	auto_free char *path = str_format("manifests/%s", reference);
 	auto_document doc = { 0 };
 	auto_source body = NULL;
 	struct http_response resp;
 	struct query q = { .path = path, .accept = MEDIA_ACCEPT_MANIFESTS };
+	struct session *session;
 	struct hasher *hasher;
 	int r;
 
 	if (!path)
 		return err_set(err, -ENOMEM, "cannot get a manifest");
-	r = session_perform(reg->session, l->http, &q, &resp, &body, err);
+	r = get_session(reg, place, &session, err);
+	if (r == 0)
+		r = session_perform(session, l->http, &q, &resp, &body, err);
 	if (r < 0)
 		return r;
 	if (resp.status != 200)
@@ -77,14 +110,16 @@ static int get_document(struct registry *reg, struct origin_line *l, const char 
 	return 0;
 }
 
-/* Turn to the next place.  The registry itself is the last one. */
-static int open_session(struct registry *reg, struct err *err)
+/* From the place *@at on, which becomes the one that answered. */
+static int get_document(struct registry *reg, size_t *at, struct origin_line *l,
+	const char *reference, const struct idx_digest *want, struct document *ret, struct err *err)
 {
-	const struct session_place *p = &reg->places.v[reg->at];
+	int r;
 
-	session_free(reg->session);
-	reg->session = NULL;
-	return session_new(&reg->session, p, "pull", &reg->opts, err);
+	do
+		r = get_document_at(reg, *at, l, reference, want, ret, err);
+	while (r < 0 && next_place(reg, at, r, err));
+	return r;
 }
 
 static int registry_top(
@@ -92,30 +127,23 @@ static int registry_top(
 {
 	struct registry *reg = (struct registry *)o;
 	char reference[DIGEST_TEXT_BYTES];
-	int r;
 
-	if (reg->ref.digest.alg)
-		digest_text(&reg->ref.digest, reference);
-	for (;; reg->at++) {
-		r = open_session(reg, err);
-		if (r == 0)
-			r = get_document(reg, l, reg->ref.digest.alg ? reference : reg->ref.tag,
-				reg->ref.digest.alg ? &reg->ref.digest : NULL, ret, err);
-		if (r == 0 || r == -ECANCELED || reg->at + 1 >= reg->places.n)
-			return r;
-		log_debug("image", "mirror='%s' failed error='%s'", reg->places.v[reg->at].host,
-			err ? err->text : "");
-	}
+	if (!reg->ref.digest.alg)
+		return get_document(reg, &reg->at, l, reg->ref.tag, NULL, ret, err);
+	digest_text(&reg->ref.digest, reference);
+	return get_document(reg, &reg->at, l, reference, &reg->ref.digest, ret, err);
 }
 
 static int registry_manifest(struct origin *o, struct origin_line *l, const struct descriptor *d,
 	struct document *ret, struct err *err)
 {
+	struct registry *reg = (struct registry *)o;
 	char digest[DIGEST_TEXT_BYTES];
+	size_t at = reg->at;
 	int r;
 
 	digest_text(&d->digest, digest);
-	r = get_document((struct registry *)o, l, digest, &d->digest, ret, err);
+	r = get_document(reg, &at, l, digest, &d->digest, ret, err);
 	if (r < 0)
 		return r;
 	if (ret->len != d->size) {
@@ -131,6 +159,8 @@ static int registry_manifest(struct origin *o, struct origin_line *l, const stru
 struct blob_source {
 	struct source source;
 	struct registry *reg;
+	size_t place; /* of ->reg, that is asked */
+	struct session *session; /* with it */
 	struct http *http;
 	struct source *body; /* NULL between two requests */
 	char path[16 + DIGEST_TEXT_BYTES];
@@ -147,8 +177,11 @@ static int blob_connect(struct blob_source *b, struct err *err)
 {
 	struct query q = { .path = b->path, .from = b->pos };
 	struct http_response resp;
-	int r = session_perform(b->reg->session, b->http, &q, &resp, &b->body, err);
+	int r = get_session(b->reg, b->place, &b->session, err);
 
+	if (r < 0)
+		return r;
+	r = session_perform(b->session, b->http, &q, &resp, &b->body, err);
 	if (r == -EREMOTEIO && resp.status == 416)
 		return err_say(
 			err, -EBADMSG, "it has no bytes from %llu on", (unsigned long long)b->pos);
@@ -186,10 +219,9 @@ static int blob_piece(struct blob_source *b, const uint8_t **ret, size_t *ret_le
 	}
 }
 
-static int blob_next(struct source *s, const uint8_t **ret, size_t *ret_len, struct err *err)
+/* The next bytes of this place, over as many connections as are worth it. */
+static int blob_try(struct blob_source *b, const uint8_t **ret, size_t *ret_len, struct err *err)
 {
-	struct blob_source *b = (struct blob_source *)s;
-
 	for (;;) {
 		int r = b->body ? 0 : blob_connect(b, err);
 
@@ -209,10 +241,24 @@ static int blob_next(struct source *s, const uint8_t **ret, size_t *ret_len, str
 		if (b->in_vain >= RETRY_TRIES)
 			return r;
 		source_close(ptr_take(&b->body));
-		r = session_back_off(b->reg->session, b->in_vain, NULL, err);
+		r = session_back_off(b->session, b->in_vain, NULL, err);
 		if (r < 0)
 			return r;
 	}
+}
+
+static int blob_next(struct source *s, const uint8_t **ret, size_t *ret_len, struct err *err)
+{
+	struct blob_source *b = (struct blob_source *)s;
+	int r = blob_try(b, ret, ret_len, err);
+
+	/* An end that comes too early is an error of this place, too. */
+	while ((r < 0 || (r == 0 && b->pos < b->size)) && next_place(b->reg, &b->place, r, err)) {
+		source_close(ptr_take(&b->body));
+		b->resumes = b->in_vain = 0;
+		r = blob_try(b, ret, ret_len, err);
+	}
+	return r;
 }
 
 static void blob_close(struct source *s)
@@ -235,6 +281,7 @@ static int registry_blob(struct origin *o, struct origin_line *l, const struct d
 	snprintf(b->path, sizeof(b->path), "blobs/%s", digest);
 	b->source = (struct source){ blob_next, blob_close };
 	b->reg = (struct registry *)o;
+	b->place = b->reg->at;
 	b->http = l->http;
 	b->size = d->size;
 	b->pos = b->broke_at = from;
@@ -273,7 +320,10 @@ static void registry_close(struct origin *o)
 {
 	struct registry *reg = (struct registry *)o;
 
-	session_free(reg->session);
+	for (size_t i = 0; reg->sessions && i < reg->places.n; i++)
+		session_free(reg->sessions[i]);
+	free(reg->sessions);
+	pthread_mutex_destroy(&reg->lock);
 	regconf_places_done(&reg->places);
 	free(o->name);
 	ref_done(&reg->ref);
@@ -300,6 +350,7 @@ int registry_open(
 		return err_set(err, -ENOMEM, "cannot talk to a registry");
 	reg->origin.ops = &registry_ops;
 	reg->opts = *opts;
+	pthread_mutex_init(&reg->lock, NULL);
 	r = regconf_resolve(name, &reg->ref, &reg->places, err);
 	if (r == 0 && reg->ref.digest.alg) {
 		/* The digest says it all; a tag beside it may have moved on. */
@@ -308,7 +359,8 @@ int registry_open(
 	}
 	if (r == 0) {
 		reg->origin.name = ref_text(&reg->ref);
-		if (!reg->origin.name)
+		reg->sessions = calloc(reg->places.n, sizeof(struct session *));
+		if (!reg->origin.name || !reg->sessions)
 			r = err_set(err, -ENOMEM, "cannot talk to a registry");
 	}
 	if (r == 0)

@@ -8,6 +8,7 @@
 
 #include "base/at.h"
 #include "base/fd.h"
+#include "base/lock.h"
 #include "base/str.h"
 #include "image/blob_source.h"
 #include "image/files.h"
@@ -165,6 +166,21 @@ bool sink_has(struct sink *s, const char *name, uint64_t size)
 	has = strv_has(&s->names, name);
 	pthread_mutex_unlock(&s->lock);
 	return has;
+}
+
+int sink_lock(struct sink *s)
+{
+	auto_fd fd = -1;
+	int r;
+
+	if (!s->is_dir)
+		return -ENOLCK;
+	fd = openat(s->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = lock_fd(fd, LOCK_EXCLUSIVE, LOCK_WAIT);
+	/* Record locks, which stand in for flock(2), do not lock directories. */
+	return r == 0 ? fd_take(&fd) : r == -EBADF ? -ENOLCK : r;
 }
 
 int sink_read(struct sink *s, const char *name, size_t max, char **ret, size_t *ret_len)

@@ -45,6 +45,12 @@ int sink_put(struct sink *s, const char *name, uint64_t size, struct source *in,
 /** sink_put_data() - one small file; replaces an older one in a directory */
 int sink_put_data(struct sink *s, const char *name, const void *data, size_t len, struct err *err);
 
+/**
+ * sink_lock() - keep others from changing small files of a directory
+ * Return: a lock, ended by closing it; -ENOLCK where the filesystem has no locks, or for a tar.
+ */
+int sink_lock(struct sink *s);
+
 /** sink_read() - a small file of a directory as it is now; -ENOENT */
 int sink_read(struct sink *s, const char *name, size_t max, char **ret, size_t *ret_len);
 

@@ -130,9 +130,15 @@ static int layout_finish(struct target *t, struct err *err)
 		"{s:i, s:s, s:[]}", "schemaVersion", 2, "mediaType", MEDIA_OCI_INDEX, "manifests");
 	auto_free char *text = NULL;
 	json_t *manifests = json_object_get(j, "manifests");
-	int r = manifests ? add_old(tl, manifests, err)
-			  : err_set(err, -ENOMEM, "cannot write a layout");
+	/* Copies into one directory at once lose none of their entries. */
+	auto_fd lock = sink_lock(tl->sink);
+	int r;
 
+	if (lock < 0 && lock != -ENOLCK)
+		return err_set(err, lock, "cannot lock the layout");
+	if (!manifests)
+		return err_set(err, -ENOMEM, "cannot write a layout");
+	r = add_old(tl, manifests, err);
 	if (r < 0)
 		return r;
 	if (json_array_extend(manifests, tl->entries) == 0)

@@ -14,19 +14,23 @@
 #define SHORT_ID 12
 
 struct opts_images {
-	bool quiet, json, no_trunc, digests;
+	bool all, quiet, json, no_trunc, digests, no_heading;
 	const char *format;
 	struct strv filter;
 };
 
 static const struct args_opt opts_images[] = {
+	{ "all", 'a', ARGS_FLAG, offsetof(struct opts_images, all), NULL,
+		"as without it: there are no intermediate images" },
 	{ "digests", 0, ARGS_FLAG, offsetof(struct opts_images, digests), NULL,
 		"show the manifests' digests, too" },
 	{ "filter", 'f', ARGS_LIST, offsetof(struct opts_images, filter), "KEY=VALUE",
-		"reference, dangling, readonly, before or since" },
+		"reference, label, dangling, readonly, id, digest, before or since" },
 	{ "format", 0, ARGS_STRING, offsetof(struct opts_images, format), "TEMPLATE",
 		"a line for each: '{{.ID}} {{.Size}}', 'table …', or json" },
 	{ "json", 0, ARGS_FLAG, offsetof(struct opts_images, json), NULL, "as JSON" },
+	{ "noheading", 'n', ARGS_FLAG, offsetof(struct opts_images, no_heading), NULL,
+		"without the first line" },
 	{ "no-trunc", 0, ARGS_FLAG, offsetof(struct opts_images, no_trunc), NULL, "ids in full" },
 	{ "quiet", 'q', ARGS_FLAG, offsetof(struct opts_images, quiet), NULL, "image ids alone" },
 	{ 0 },
@@ -107,34 +111,64 @@ static int match_bool(const char *key, const char *value, bool is, struct err *e
 	return err_say(err, -EINVAL, "the filter '%s' takes true or false, not '%s'", key, value);
 }
 
+/* "KEY" or "KEY=VALUE" */
+static bool matches_label(const struct img_info *info, const char *want)
+{
+	auto_free char *key = strndup(want, strcspn(want, "="));
+	const char *value = strchr(want, '='), *is = key ? json_get_str(info->labels, key) : NULL;
+
+	return is && (!value || str_eq(is, value + 1));
+}
+
+static bool matches_id(const struct idx_digest *digest, const char *want)
+{
+	char text[DIGEST_TEXT_BYTES];
+
+	digest_text(digest, text);
+	return str_starts(text, want) || str_starts(digest_hex(text), want);
+}
+
+static int match_date(const struct img_list *list, const struct img_info *info, bool before,
+	const char *name, struct err *err)
+{
+	const char *created = info->created ? info->created : "";
+	const struct img_info *other = find(list, name);
+
+	if (!other || !other->created)
+		return err_say(err, -ENOENT, "there is no image '%s' with a date", name);
+	return before ? strcmp(created, other->created) < 0 : strcmp(created, other->created) > 0;
+}
+
 /* Return: whether it passes; an error. */
 static int match_one(const struct img_list *list, const struct img_info *info, const char *filter,
 	struct err *err)
 {
 	const char *eq = strchr(filter, '=');
-	auto_free char *key = strndup(filter, eq ? (size_t)(eq - filter) : strlen(filter));
-	const char *created = info->created ? info->created : "";
-	const struct img_info *other;
+	bool is_not = eq && eq > filter && eq[-1] == '!';
+	auto_free char *key = eq ? strndup(filter, (size_t)(eq - filter) - is_not) : strdup("");
 
 	if (!key)
 		return err_set(err, -ENOMEM, "cannot list the images");
-	if (eq && str_eq(key, "reference"))
-		return matches_reference(info->name, eq + 1);
-	if (eq && str_eq(key, "dangling"))
+	if (str_eq(key, "label"))
+		return matches_label(info, eq + 1) != is_not;
+	if (str_eq(key, "reference"))
+		return matches_reference(info->name, eq + 1) != is_not;
+	if (str_eq(key, "id") && !is_not)
+		return matches_id(&info->id, eq + 1);
+	if (str_eq(key, "digest") && !is_not)
+		return matches_id(&info->manifest_digest, eq + 1);
+	if (str_eq(key, "dangling") && !is_not)
 		return match_bool(key, eq + 1, !info->name, err);
-	if (eq && str_eq(key, "readonly"))
+	if (str_eq(key, "readonly") && !is_not)
 		return match_bool(key, eq + 1, info->is_read_only, err);
-	if (!eq || (!str_eq(key, "before") && !str_eq(key, "since"))) {
-		err_say(err, -EINVAL, "'%s' is not a filter", filter);
-		return err_hint(err, -EINVAL,
-			"reference=PATTERN, dangling=BOOL, readonly=BOOL, before=IMAGE, "
-			"since=IMAGE");
-	}
-	other = find(list, eq + 1);
-	if (!other || !other->created)
-		return err_say(err, -ENOENT, "there is no image '%s' with a date", eq + 1);
-	return str_eq(key, "before") ? strcmp(created, other->created) < 0
-				     : strcmp(created, other->created) > 0;
+	if (str_eq(key, "before") && !is_not)
+		return match_date(list, info, true, eq + 1, err);
+	if ((str_eq(key, "since") || str_eq(key, "after")) && !is_not)
+		return match_date(list, info, false, eq + 1, err);
+	err_say(err, -EINVAL, "'%s' is not a filter", filter);
+	return err_hint(err, -EINVAL,
+		"reference=PATTERN, label=KEY[=VALUE], dangling=BOOL, readonly=BOOL, id=ID, "
+		"digest=DIGEST, before=IMAGE, since=IMAGE");
 }
 
 /* Filters of one key are alternatives for 'reference' and all have to pass otherwise. */
@@ -183,10 +217,8 @@ static int filter_list(
 		}
 	}
 	/* The others stand behind the end, and are freed with the list. */
-	for (size_t i = n; i < list->n; i++) {
-		free(list->v[i].name);
-		free(list->v[i].created);
-	}
+	for (size_t i = n; i < list->n; i++)
+		img_info_done(&list->v[i]);
 	list->n = n;
 	return 0;
 }
@@ -231,9 +263,10 @@ static void print_table(const struct img_list *list, const struct opts_images *o
 		wide_name = s.len > wide_name ? s.len : wide_name;
 		wide_tag = strlen(s.tag) > wide_tag ? strlen(s.tag) : wide_tag;
 	}
-	printf("%-*s  %-*s  %-*s%-*s  %-14s  %s\n", (int)wide_name, "REPOSITORY", (int)wide_tag,
-		"TAG", wide_digest, o->digests ? "DIGEST" : "", wide_id, "IMAGE ID", "CREATED",
-		"SIZE");
+	if (!o->no_heading)
+		printf("%-*s  %-*s  %-*s%-*s  %-14s  %s\n", (int)wide_name, "REPOSITORY",
+			(int)wide_tag, "TAG", wide_digest, o->digests ? "DIGEST" : "", wide_id,
+			"IMAGE ID", "CREATED", "SIZE");
 	for (size_t i = 0; i < list->n; i++) {
 		const struct img_info *info = &list->v[i];
 		char id[DIGEST_TEXT_BYTES], digest[DIGEST_TEXT_BYTES] = "";

@@ -214,6 +214,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send(200, blob(what)[:-10])
             return True
 
+    def case_blob_missing(self, kind, what):
+        if self.last_layer(kind, what):
+            self.send(404)
+            return True
+
+    def case_half_broken(self, kind, what):
+        """Half of the last layer, and nothing more however often it is asked."""
+        if not self.last_layer(kind, what):
+            return False
+        if self.headers.get("Range"):
+            self.send(500, b"", Retry_After="0")
+            return True
+        return self.first_half(what)
+
     def case_too_long(self, kind, what):
         if self.last_layer(kind, what):
             self.send(200, blob(what) + b"x")

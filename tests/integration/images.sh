@@ -43,7 +43,7 @@ t_images_are_listed_as_wanted() {
 	"$LAMINA" tag demo:demo docker.io/library/alpine:3 > /dev/null
 	echo x > x
 	tar cf x.tar x
-	"$LAMINA" import -q x.tar > id
+	"$LAMINA" import -q -c LABEL=team=red -c LABEL=plain= x.tar > id
 	id=$(cut -c1-12 id)
 	list() {
 		"$LAMINA" images --format '{{.Repository}}:{{.Tag}}' "$@" | sort | tr '\n' ' '
@@ -57,6 +57,16 @@ t_images_are_listed_as_wanted() {
 	assert_eq "$(list -f dangling=false -f reference=demo)" 'localhost/demo:demo '
 	assert_eq "$(list -f "before=$id")" 'docker.io/library/alpine:3 localhost/demo:demo '
 	assert_eq "$(list -f since=demo)" '<none>:<none> '
+	assert_eq "$(list -f after=demo)" '<none>:<none> '
+	assert_eq "$(list -f label=team)$(list -f label=team=red)$(list -f label=plain=)" \
+		'<none>:<none> <none>:<none> <none>:<none> '
+	assert_eq "$(list -f label=team=blue)$(list -f label=none)" ''
+	assert_eq "$(list -f label!=team -f reference=demo)" 'localhost/demo:demo '
+	assert_eq "$(list -f "id=$id")" '<none>:<none> '
+	assert_eq "$(list -f "digest=$("$LAMINA" inspect demo:demo | jq -r '.[0].Digest')")" \
+		'docker.io/library/alpine:3 localhost/demo:demo '
+	assert_eq "$("$LAMINA" images -an demo | wc -l)" 1
+	assert_fails 125 "'id!=x' is not a filter" "$LAMINA" images -f id!=x
 	assert_fails 125 "'size=1' is not a filter" "$LAMINA" images -f size=1
 	assert_fails 125 "takes true or false, not 'x'" "$LAMINA" images -f dangling=x
 	assert_eq "$("$LAMINA" images -q -f dangling=1)" "$id"

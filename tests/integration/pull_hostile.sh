@@ -67,6 +67,33 @@ t_blobs_that_lie_are_refused() {
 	refused endless 'layer 3 of 3: the blob has more than the'
 }
 
+# What a mirror does not give, be it a manifest or a blob or the rest of one, the registry gives.
+t_a_mirror_may_fail_at_any_blob() {
+	local case
+
+	export CONTAINERS_REGISTRIES_CONF=$PWD/registries.conf
+	for case in blob-missing half-broken truncated broken-always; do
+		rm -rf "$LAMINA_ROOT"
+		cat > registries.conf << END
+[[registry]]
+prefix = "mirrored.example/app"
+location = "$FIX_HOST/honest"
+insecure = true
+[[registry.mirror]]
+location = "$FIX_HOST/$case"
+insecure = true
+END
+		: > "$FIX_DIR/log"
+		timeout 60 "$LAMINA" pull -q mirrored.example/app:demo > /dev/null || fail "$case"
+		assert_match "$(seen "$case")" "/v2/$case/" "requests to $case"
+		[ "$case" = broken-always ] || assert_eq "$(seen honest | grep -c /blobs/)" 1 "blobs from elsewhere"
+	done
+	sed -i 's|/honest"|/truncated"|' registries.conf
+	rm -rf "$LAMINA_ROOT"
+	assert_fails 6 'layer 3 of 3: the blob ends after|answers with status 500' \
+		timeout 60 "$LAMINA" pull -q mirrored.example/app:demo
+}
+
 t_lengths_and_encodings_are_hints() {
 	refused short-length 'layer 3 of 3: the blob ends after'
 	pull encoded

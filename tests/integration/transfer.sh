@@ -248,6 +248,54 @@ t_certificates_of_a_registry_are_found() {
 		"oci:$FIX_LAYOUT:demo" "docker://$FIX_GUARDED/tls:3"
 }
 
+# A registry that talks to those alone who show a certificate of our CA, and in HTTP/2 where libcurl can.
+t_a_client_certificate_is_shown_where_one_is_asked_for() {
+	local at dir
+
+	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=client -keyout client.key -out client.cert 2> log
+	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=other -keyout other.key -out other.cert 2> log
+	sed "s|^http: .*|http: { addr: \"127.0.0.1:0\", tls: { certificate: $FIX_DIR/cert.pem, key: $FIX_DIR/key.pem, clientcas: [ $PWD/client.cert ] } }|; /^auth:/d; s|rootdirectory: .*|rootdirectory: $PWD/registry } }|" \
+		"$FIX_DIR/guarded.yml" > registry.yml
+	OTEL_TRACES_EXPORTER=none docker-registry serve registry.yml > registry.log 2>&1 < /dev/null &
+	wait_for "grep -q 'listening on' registry.log" 30
+	at=$(sed -n 's/.*listening on \([0-9.]*:[0-9]*\).*/\1/p' registry.log)
+	dir=config/containers/certs.d/$at
+	mkdir -p "$dir"
+	export XDG_CONFIG_HOME=$PWD/config
+	cp "$FIX_DIR/cert.pem" "$dir/ca.crt"
+	assert_fails 3 '' "$LAMINA" copy -q "oci:$FIX_LAYOUT:demo" "docker://$at/x:1"
+	cp client.cert client.key "$dir"
+	"$LAMINA" copy -q "oci:$FIX_LAYOUT:demo" "docker://$at/x:1" > digest
+	assert_content digest "$FIX_DIGEST"
+	"$LAMINA" pull -q "$at/x:1" > /dev/null
+	rm "$dir"/client.*
+	cp other.cert other.key "$dir"
+	assert_fails 3 '' "$LAMINA" copy -q "docker://$at/x:1" dir:out
+	curl -V 2> /dev/null | grep -q HTTP2 || return 0
+	assert_match "$(cat registry.log)" '"GET /v2/x/manifests/1 HTTP/2.0"'
+}
+
+t_copies_into_one_layout_at_once_lose_nothing() {
+	local i pid
+
+	mkdir all
+	exec 9< all
+	flock 9
+	"$LAMINA" copy -q "oci:$FIX_LAYOUT:demo" "oci:all:waits" > /dev/null 9<&- &
+	pid=$!
+	wait_for "grep -q -- '-> FLOCK .*:$(stat -c %i all) ' /proc/locks"
+	assert_missing all/index.json
+	flock -u 9
+	wait "$pid"
+	rm -r all/index.json
+	for i in 1 2 3 4 5 6 7 8; do
+		"$LAMINA" copy -q "oci:$FIX_LAYOUT:demo" "oci:all:t$i" > /dev/null &
+	done
+	wait
+	assert_eq "$(jq -r '.manifests[].annotations["org.opencontainers.image.ref.name"]' all/index.json |
+		sort | tr '\n' ' ')" 't1 t2 t3 t4 t5 t6 t7 t8 '
+}
+
 t_registries_conf_is_honoured() {
 	"$LAMINA" copy -q "oci:$FIX_LAYOUT:demo" "docker://$FIX_REGISTRY/mirror/team/app:1" > digest
 	cat > registries.conf << END
