@@ -171,6 +171,63 @@ out:
 	return r;
 }
 
+/* In the upper: 1, or 0 if the lower has the bytes. */
+static int source_in_upper(struct ovl_fs *fs, off_t off, struct ovl_source *src)
+{
+	struct node *n = src->node;
+	int r = 0;
+
+	if (!node_is_upper(n))
+		return 0;
+	pthread_mutex_lock(&n->lock);
+	if (!(n->flags & NODE_META_ONLY))
+		r = S_ISREG(n->fmt) ? locate_data_fd(fs, n, &src->ref) : -EINVAL;
+	else
+		r = -ENXIO; /* what counts may have been cut */
+	pthread_mutex_unlock(&n->lock);
+	if (r < 0)
+		return r;
+	src->fd = src->ref.fd;
+	src->pos = off;
+	return 1;
+}
+
+static int source_in_lower(
+	struct ovl_fs *fs, uint64_t id, off_t off, size_t len, struct ovl_source *src)
+{
+	const uint64_t handle = src->node ? src->node->handle : node_id_handle(fs->nodes, id);
+	int r;
+
+	if (handle == NODE_NO_HANDLE)
+		return -ESTALE;
+	r = fs->lower->ops->map(fs->lower, handle, (uint64_t)off, &src->piece);
+	if (r < 0)
+		return r;
+	src->fd = src->piece.fd;
+	src->pos = (off_t)src->piece.pos;
+	return src->fd >= 0 && src->piece.len >= len;
+}
+
+int ovl_source(struct ovl_fs *fs, uint64_t id, off_t off, size_t len, struct ovl_source *ret)
+{
+	int r;
+
+	*ret = (struct ovl_source){ .node = fs->up ? node_find(fs->nodes, id) : NULL };
+	r = source_in_upper(fs, off, ret);
+	if (r == 0)
+		r = source_in_lower(fs, id, off, len, ret);
+	if (r <= 0)
+		ovl_source_done(fs, ret);
+	return r;
+}
+
+void ovl_source_done(struct ovl_fs *fs, struct ovl_source *src)
+{
+	lower_unmap(fs->lower, &src->piece);
+	fdc_release(fs->fds, &src->ref);
+	node_put(fs->nodes, src->node);
+}
+
 /* ---- writing ---- */
 
 /* A descriptor of a file whose data is in the upper, copied up if it was not. */

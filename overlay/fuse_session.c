@@ -5,7 +5,8 @@
  *      kernel ─ read ──▶ notes INIT's unique, a WRITE's flags ──▶ libfuse ──▶ adapter
  *      kernel ◀─ writev ─ INIT's reply gets HANDLE_KILLPRIV_V2 ◀─ libfuse ◀── adapter
  *
- * Requests that libfuse does not know are answered before it sees them (fuse_tmpfile.h).
+ * Requests that libfuse does not know are answered before it sees them (fuse_tmpfile.h), and so are
+ * large READs (fuse_splice.h).
  *
  * libfuse before 3.17 does not know FUSE_HANDLE_KILLPRIV_V2, which saves a GETXATTR for each write;
  * fuse_session_custom_io() lets the reply be edited on its way out.  The same place turns EFAULT,
@@ -20,6 +21,7 @@
 #include "base/log.h"
 #include "overlay/fuse_adapter.h"
 #include "overlay/fuse_seek.h"
+#include "overlay/fuse_splice.h"
 #include "overlay/fuse_tmpfile.h"
 #include "overlay/mount.h"
 #include "overlay/ops.h"
@@ -80,7 +82,8 @@ static ssize_t session_read(int fd, void *buf, size_t len, void *userdata)
 
 	do
 		n = read_one(s, fd, buf, len);
-	while (n > 0 && fuse_tmpfile_serve(&s->adapter, fd, buf, (size_t)n));
+	while (n > 0 && (fuse_splice_serve(&s->adapter, fd, buf, (size_t)n) ||
+				fuse_tmpfile_serve(&s->adapter, fd, buf, (size_t)n)));
 	if (n < (ssize_t)sizeof(*head))
 		return n;
 	if (head->opcode == FUSE_WRITE &&

@@ -12,7 +12,9 @@
  * name, plus -ENOSPC, -EDQUOT, -EIO of the upper, -EBADMSG → -EIO for damaged layers.
  */
 
+#include "overlay/fdcache.h"
 #include "overlay/fs.h"
+#include "overlay/lower.h"
 
 #include <dirent.h>
 #include <stdbool.h>
@@ -103,6 +105,23 @@ int ovl_readdir(struct ovl_fs *fs, uint64_t dir, uint64_t off, enum ovl_readdir_
  * Return: the number of elements, 0 at the end of the file.  Fewer bytes than @len only there.
  */
 int ovl_read(struct ovl_fs *fs, uint64_t id, off_t off, size_t len, void *buf, struct iovec *iov);
+
+/* Bytes that lie in a row in a file; ovl_source_done() it. */
+struct ovl_source {
+	int fd; /* borrowed */
+	off_t pos;
+	/* what keeps @fd open */
+	struct node *node;
+	struct fd_ref ref;
+	struct lower_piece piece;
+};
+
+/**
+ * ovl_source() - the file that has @len bytes of a file from @off on
+ * Return: 1; 0 if there is no such file, or errors: ask ovl_read() then.  The file may be shorter.
+ */
+int ovl_source(struct ovl_fs *fs, uint64_t id, off_t off, size_t len, struct ovl_source *ret);
+void ovl_source_done(struct ovl_fs *fs, struct ovl_source *src);
 
 struct ovl_write {
 	const void *buf;

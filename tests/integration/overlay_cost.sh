@@ -1,0 +1,149 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What operations of the overlay filesystem cost: requests, and system calls of the daemon.
+
+. "${0%/*}/lib.sh"
+
+. "$SRC/tests/helpers/ovl.sh"
+
+# requests COMMAND: how many requests of which kind the daemon reads meanwhile, in "requests"
+requests() {
+	local pid tracer
+
+	pid=$(cat pid)
+	strace -f -e trace=read -e read=none -xx -s 16 -p "$pid" -o trace 2> /dev/null &
+	tracer=$!
+	wait_for "grep -q 'TracerPid:.[1-9]' /proc/$pid/status"
+	bash -euc "$1" > /dev/null
+	# The daemon answers in order of arrival as far as one client can tell: this is the last.
+	stat "mnt/end-$RANDOM$RANDOM" > /dev/null 2>&1 || true
+	kill -INT "$tracer"
+	wait "$tracer" || true
+	python3 - << 'END' > requests
+import collections, re
+kinds = {1: "lookup", 2: "forget", 3: "getattr", 4: "setattr", 8: "mknod", 10: "unlink", 14: "open",
+    15: "read", 16: "write", 18: "release", 22: "getxattr", 25: "flush", 27: "opendir", 35: "create",
+    42: "forget", 44: "readdirplus", 28: "readdir"}
+count = collections.Counter()
+for line in open("trace"):
+    m = re.search(r'"((?:\\x..){16})', line)
+    if m:
+        raw = bytes(int(x, 16) for x in m.group(1).split("\\x")[1:])
+        count[kinds.get(int.from_bytes(raw[4:8], "little"), "other")] += 1
+count["lookup"] -= 1
+for kind, n in sorted(count.items()):
+    if n and kind != "forget":
+        print(kind, n)
+END
+}
+
+# calls COMMAND: which system calls the daemon makes meanwhile, without those that wait, in "calls"
+calls() {
+	local pid tracer
+
+	pid=$(cat pid)
+	strace -f -p "$pid" -o trace 2> /dev/null &
+	tracer=$!
+	wait_for "grep -q 'TracerPid:.[1-9]' /proc/$pid/status"
+	bash -euc "$1" > /dev/null
+	stat "mnt/end-$RANDOM$RANDOM" > /dev/null 2>&1 || true
+	kill -INT "$tracer"
+	wait "$tracer" || true
+	sed -En 's/^[0-9]+ +([a-z0-9_]+)\(.*/\1/p' trace | grep -vE '^(read|writev|futex|rt_sig.*)$' |
+		sort | uniq -c > calls
+}
+
+# n_calls NAME: how many of them in "calls"
+n_calls() {
+	awk -v name="$1" '$2 == name { n = $1 } END { print n + 0 }' calls
+}
+
+check_requests_of_readers() {
+	mkdir -p tree/d mnt
+	seq 50 | (cd tree/d && while read -r i; do echo "$i" > "f$i"; done)
+	"$OVLMOUNT" tree - mnt > pid
+	cat mnt/d/f50 > /dev/null	# the first open tells the kernel that there is no need to
+	ls -l mnt/d > /dev/null
+	stat mnt/d/f50 > /dev/null	# asks once whether there are birth times
+	requests 'ls mnt/d; find mnt/d -size +1k'
+	assert_eq "$(grep -v other requests)" "" "requests of a warm listing"
+	requests 'cat mnt/d/f1'
+	assert_eq "$(cat requests)" "read 1" "requests of a first read"
+	requests 'cat mnt/d/f1 mnt/d/f1'
+	assert_eq "$(cat requests)" "" "requests of a warm read"
+	requests 'stat mnt/d/f1 mnt/d/f2'
+	assert_eq "$(cat requests)" "" "requests of a warm stat"
+}
+
+t_warm_reading_asks_nothing() {
+	need strace python3
+	ns check_requests_of_readers
+}
+
+check_requests_of_writers() {
+	mkdir -p tree/d
+	echo x > tree/d/x
+	mnt
+	echo first > mnt/d/first
+	requests 'echo small > mnt/d/small'
+	[ "$(awk '!/getattr/ { n += $2 } END { print n }' requests)" -le 5 ] ||
+		fail "creating a small file: $(cat requests)"
+	requests 'dd if=/dev/zero of=mnt/d/big bs=4k count=4096 2> /dev/null'
+	[ "$(awk '{ n += $2 } END { print n }' requests)" -le 30 ] ||
+		fail "writing 16 MiB: $(cat requests)"
+}
+
+t_writing_asks_little() {
+	need strace python3
+	ns check_requests_of_writers
+}
+
+# Pieces of a file at odd offsets, sparse and not, in the lower, in the upper, and in copies of the metadata alone.
+check_large_reads() {
+	mkdir -p tree
+	seq 400000 > tree/lower
+	cp tree/lower tree/meta
+	cp tree/lower tree/written
+	cp tree/lower tree/sparse
+	fallocate -p -o 300000 -l 900000 tree/sparse 2> /dev/null || true
+	cp -r --sparse=always tree copy
+	mnt
+	chmod 600 mnt/meta copy/meta
+	printf x | tee -a mnt/written >> copy/written
+	cp mnt/lower mnt/new
+	cp copy/lower copy/new
+	remount
+	python3 - << 'END'
+import os
+for name in os.listdir("copy"):
+    want = open("copy/" + name, "rb").read()
+    f = os.open("mnt/" + name, os.O_RDONLY)
+    for at in (len(want) - 40000, 65537, 300000 - 4096, 0):
+        os.posix_fadvise(f, 0, 0, os.POSIX_FADV_DONTNEED)
+        assert os.pread(f, 1 << 20, at) == want[at:at + (1 << 20)], (name, at)
+    os.posix_fadvise(f, 0, 0, os.POSIX_FADV_DONTNEED)
+    assert os.pread(f, len(want) + 1, 0) == want, name
+END
+	diff -r copy mnt
+}
+
+t_large_reads_are_true() {
+	need python3
+	ns check_large_reads
+}
+
+check_large_reads_are_not_copied() {
+	mkdir -p tree
+	head -c 4M /dev/zero | tr '\0' x > tree/big
+	mnt
+	calls 'cat mnt/big'
+	[ "$(n_calls splice)" -ge 16 ] || fail "reading 4 MiB: $(paste -sd" " calls)"
+	[ "$(n_calls pread64)" -le 2 ] || fail "reading 4 MiB: $(paste -sd" " calls)"
+}
+
+t_large_reads_are_not_copied() {
+	need strace
+	ns check_large_reads_are_not_copied
+}
+
+run_tests
