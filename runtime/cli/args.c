@@ -145,7 +145,8 @@ static int parse_short(struct parser *p, const char *arg)
 
 		if (!o)
 			return err_say(p->err, -EINVAL, "unknown option '-%c'", *arg);
-		if (!is_flag(o))
+		/* "-a=false", as Go's flags have it. */
+		if (!is_flag(o) || arg[1] == '=')
 			return arg[1] ? store_value(p, o, arg + 1 + (arg[1] == '='))
 				      : store_next(p, o);
 		r = store_value(p, o, "true");

@@ -40,6 +40,26 @@ void boot_drop_image(struct boot *b)
 	b->img = (struct img){ .lease_fd = -1 };
 }
 
+int boot_open(struct boot *b, const char *id, struct err *err)
+{
+	const char *image;
+	int r;
+
+	r = ctr_open(&b->c, img_store_path(b->store), id, err);
+	if (r < 0)
+		return r;
+	image = b->c.record.image_id;
+	if (image && strchr(image, ':'))
+		image = strchr(image, ':') + 1;
+	if (!b->c.opts.rootfs && !image)
+		return err_say(err, -ENOENT, "nothing says which image it is of");
+	if (!b->c.opts.rootfs && boot_image(b, image, err) < 0) {
+		err_say(err, -ENOENT, "its image '%s' was removed", b->c.record.image);
+		return err_hint(err, -ENOENT, "lamina pull %s", b->c.record.image);
+	}
+	return 0;
+}
+
 /* ---- root ---- */
 
 /* The upper lies in the container's directory, so it goes with the container. */

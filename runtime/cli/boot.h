@@ -30,6 +30,9 @@ int boot_image(struct boot *b, const char *name, struct err *err);
 /** boot_drop_image() - let go of what boot_image() took */
 void boot_drop_image(struct boot *b);
 
+/** boot_open() - hold an existing container that does not run, and its image; errors of ctr_open() */
+int boot_open(struct boot *b, const char *id, struct err *err);
+
 /** boot_network() - from b->c.opts: what the network is to be */
 int boot_network(struct boot *b, struct err *err);
 

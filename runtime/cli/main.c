@@ -11,6 +11,7 @@
 static const struct cli_verb *const groups[] = {
 	cli_verbs_alter,
 	cli_verbs_commit,
+	cli_verbs_cp,
 	cli_verbs_diff,
 	cli_verbs_exec,
 	cli_verbs_fsck,

@@ -21,27 +21,6 @@ struct start_opts {
 
 /* ---- the monitor ---- */
 
-static int open_container(struct boot *b, const char *id, struct err *err)
-{
-	const char *image;
-	int r;
-
-	r = ctr_open(&b->c, img_store_path(b->store), id, err);
-	if (r < 0)
-		return r;
-	image = b->c.record.image_id;
-	if (image && strchr(image, ':'))
-		image = strchr(image, ':') + 1;
-	if (!b->c.opts.rootfs && !image)
-		return err_say(err, -ENOENT, "nothing says which image it is of");
-	if (!b->c.opts.rootfs && boot_image(b, image, err) < 0) {
-		err_say(err, -ENOENT, "its image '%s' was removed", b->c.record.image);
-		return err_hint(err, -ENOENT, "lamina pull %s", b->c.record.image);
-	}
-	r = boot_network(b, err);
-	return r < 0 ? r : boot_root(b, err);
-}
-
 static void __attribute__((noreturn))
 be_monitor(const struct cli *cli, const char *id, int sock, unsigned int flags)
 {
@@ -53,7 +32,11 @@ be_monitor(const struct cli *cli, const char *id, int sock, unsigned int flags)
 	boot_init(&b);
 	r = img_store_open(&b.store, cli->root, &err);
 	if (r >= 0)
-		r = open_container(&b, id, &err);
+		r = boot_open(&b, id, &err);
+	if (r >= 0)
+		r = boot_network(&b, &err);
+	if (r >= 0)
+		r = boot_root(&b, &err);
 	if (r >= 0)
 		r = boot_start(&b, &opts, &err);
 	code = boot_monitor(&b, opts.client, r, &err);
