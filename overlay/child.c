@@ -35,7 +35,7 @@ int child_slot(
 			return r;
 		ret->has_lower = r == 0;
 	}
-	ret->home = ret->has_lower ? DN_HOME_LOWER(ret->lower.off) : dn_home(name, len);
+	ret->home = ret->has_lower ? child_home(fs, &ret->lower) : dn_home(name, len);
 	ret->upper = dn_get(&dir->names, ret->home, name, len);
 	return 0;
 }

@@ -50,6 +50,16 @@ struct dir_slot {
 	uint64_t home;
 };
 
+/*
+ * Where the upper's note on an entry of the lower wants to stand.  In a lower that changes, what is
+ * there now may be gone at the next look, so such notes stand where all others do.
+ */
+static inline uint64_t child_home(const struct ovl_fs *fs, const struct lower_entry *le)
+{
+	return fs->lower->flags & LOWER_CHANGES ? dn_home(le->name, le->len)
+						: DN_HOME_LOWER(le->off);
+}
+
 /** child_slot() - the directory's lock is held and its names are loaded */
 int child_slot(
 	struct ovl_fs *fs, struct node *dir, const char *name, size_t len, struct dir_slot *ret);

@@ -75,7 +75,7 @@ static int is_covered(struct ovl_fs *fs, struct node *dir, const struct lower_en
 {
 	int r = dir->flags & NODE_GONE ? -ENOENT : child_load_names(fs, dir);
 
-	return r < 0 ? r : dn_get(&dir->names, DN_HOME_LOWER(le->off), le->name, le->len) != NULL;
+	return r < 0 ? r : dn_get(&dir->names, child_home(fs, le), le->name, le->len) != NULL;
 }
 
 static int fill_dir(struct ovl_fs *fs, struct node *dir)

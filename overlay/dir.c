@@ -82,7 +82,7 @@ static int covered(struct listing *l, const struct lower_entry *le, struct found
 	if (!l->node)
 		return 0;
 	pthread_mutex_lock(&l->node->lock);
-	e = dn_get(&l->node->names, DN_HOME_LOWER(le->off), le->name, le->len);
+	e = dn_get(&l->node->names, child_home(l->fs, le), le->name, le->len);
 	if (e)
 		note_found(e, ret);
 	pthread_mutex_unlock(&l->node->lock);
@@ -95,8 +95,8 @@ static int emit_lower_entry(struct listing *l, const struct lower_entry *le)
 	struct child c = { 0 };
 	int r = covered(l, le, &f);
 
-	if (r > 0 && f.whiteout)
-		return 1;
+	if (r > 0 && (f.whiteout || (l->fs->lower->flags & LOWER_CHANGES)))
+		return 1; /* hidden, or it stands among the upper's own names */
 	if (r > 0) {
 		r = child_of_upper(l->fs, l->node, f.name, f.type, &c);
 	} else {

@@ -65,7 +65,7 @@ int remove_dir_is_empty(struct ovl_fs *fs, struct node *dir)
 		if (r < 0)
 			return r == -ENOENT ? 0 : r;
 		if (!(dir->flags & NODE_UPPER) ||
-			!dn_get(&dir->names, DN_HOME_LOWER(le.off), le.name, le.len))
+			!dn_get(&dir->names, child_home(fs, &le), le.name, le.len))
 			return -ENOTEMPTY;
 	}
 }

@@ -32,7 +32,7 @@ static int upper_says(struct ovl_fs *fs, struct node *dir, const struct lower_en
 	pthread_mutex_lock(&dir->lock);
 	r = child_load_names(fs, dir);
 	if (r == 0)
-		e = dn_get(&dir->names, DN_HOME_LOWER(le->off), le->name, le->len);
+		e = dn_get(&dir->names, child_home(fs, le), le->name, le->len);
 	if (e) {
 		*ret_whiteout = e->flags & DN_WHITEOUT;
 		*ret_type = e->type;

@@ -2,12 +2,19 @@
 /* Names of extended attributes. */
 #include "overlay/xattrs.h"
 
+#include "base/cleanup.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#define ESCAPABLE "user.overlay."
-#define ESCAPE	  "user.overlay.overlay."
+/* What a client's attribute has in front, and what is put there instead. */
+static const struct {
+	const char *plain, *escaped;
+} escapes[] = {
+	{ "user.overlay.", "user.overlay.overlay." },
+	{ "trusted.overlay.", "trusted.overlay.overlay." },
+};
 
 static bool has_prefix(const char *name, size_t len, const char *prefix)
 {
@@ -18,7 +25,8 @@ static bool has_prefix(const char *name, size_t len, const char *prefix)
 
 bool xattr_is_private(const char *name, size_t len)
 {
-	return has_prefix(name, len, ESCAPABLE) || has_prefix(name, len, "trusted.overlay.") ||
+	return has_prefix(name, len, "user.overlay.") ||
+	       has_prefix(name, len, "trusted.overlay.") ||
 	       has_prefix(name, len, "user.fuseoverlayfs.") ||
 	       has_prefix(name, len, "user.containers.override_");
 }
@@ -26,26 +34,33 @@ bool xattr_is_private(const char *name, size_t len)
 int xattr_to_upper(const char *name, char ret[XATTR_NAME_BYTES])
 {
 	size_t len = strlen(name);
-	int n;
+	const char *prefix = "";
 
-	if (has_prefix(name, len, ESCAPABLE))
-		n = snprintf(ret, XATTR_NAME_BYTES, "%s%s", ESCAPE, name + sizeof(ESCAPABLE) - 1);
-	else if (xattr_is_private(name, len))
+	for (size_t i = 0; i < ARRAY_SIZE(escapes); i++)
+		if (has_prefix(name, len, escapes[i].plain)) {
+			prefix = escapes[i].escaped;
+			name += strlen(escapes[i].plain);
+			break;
+		}
+	if (!*prefix && xattr_is_private(name, len))
 		return -EPERM;
-	else
-		n = snprintf(ret, XATTR_NAME_BYTES, "%s", name);
-	return n >= XATTR_NAME_BYTES ? -ERANGE : 0;
+	return snprintf(ret, XATTR_NAME_BYTES, "%s%s", prefix, name) >= XATTR_NAME_BYTES ? -ERANGE
+											 : 0;
 }
 
 bool xattr_from_upper(const char *name, char ret[XATTR_NAME_BYTES])
 {
 	size_t len = strlen(name);
+	const char *prefix = "";
 
-	if (has_prefix(name, len, ESCAPE))
-		snprintf(ret, XATTR_NAME_BYTES, "%s%s", ESCAPABLE, name + sizeof(ESCAPE) - 1);
-	else if (xattr_is_private(name, len))
+	for (size_t i = 0; i < ARRAY_SIZE(escapes); i++)
+		if (has_prefix(name, len, escapes[i].escaped)) {
+			prefix = escapes[i].plain;
+			name += strlen(escapes[i].escaped);
+			break;
+		}
+	if (!*prefix && xattr_is_private(name, len))
 		return false;
-	else
-		snprintf(ret, XATTR_NAME_BYTES, "%s", name);
+	snprintf(ret, XATTR_NAME_BYTES, "%s%s", prefix, name);
 	return true;
 }

@@ -95,7 +95,11 @@ TEST(private_attributes_never_meet_a_clients_own)
 	CHECK(xattr_from_upper("user.overlay.overlay.overlay.x", longest));
 	CHECK_STR(longest, "user.overlay.overlay.x");
 	CHECK_INT(xattr_to_upper(XA_OVERRIDE, name), ==, -EPERM);
-	CHECK_INT(xattr_to_upper("trusted.overlay.opaque", name), ==, -EPERM);
+	CHECK_INT(xattr_to_upper("trusted.overlay.opaque", name), ==, 0);
+	CHECK_STR(name, "trusted.overlay.overlay.opaque");
+	CHECK(xattr_from_upper(name, longest));
+	CHECK_STR(longest, "trusted.overlay.opaque");
+	CHECK(!xattr_from_upper("trusted.overlay.opaque", longest));
 	CHECK_INT(xattr_to_upper("user.fuseoverlayfs.origin", name), ==, -EPERM);
 	CHECK_INT(xattr_to_upper("user.overlay", name), ==, 0);
 	CHECK_STR(name, "user.overlay");
