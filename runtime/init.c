@@ -35,7 +35,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#define LIMIT_KEPT_FDS 8192
+#define LIMIT_KEPT_FDS 16384
 #define DEFAULT_PATH   "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /*
@@ -79,7 +79,7 @@ int init_close_others(struct stage *st, struct err *err)
 	unsigned int from = STDERR_FILENO + 1;
 	const struct rootfs *rf = &st->rootfs;
 
-	if (st->spec->n_mounts + st->spec->n_devices + 64 > LIMIT_KEPT_FDS)
+	if (2 * st->spec->n_mounts + st->spec->n_devices + 64 > LIMIT_KEPT_FDS)
 		return err_set(err, -E2BIG, "mounts and devices");
 	from += st->n_preserve_fds;
 	keep(&l, st->sock);
@@ -93,8 +93,10 @@ int init_close_others(struct stage *st, struct err *err)
 		keep(&l, rf->root_fd);
 		for (size_t i = 0; i < ROOTFS_N_NODES; i++)
 			keep(&l, rf->node_fds[i]);
-		for (size_t i = 0; i < st->spec->n_mounts; i++)
+		for (size_t i = 0; i < st->spec->n_mounts; i++) {
 			keep(&l, rf->mounts[i].fd);
+			keep(&l, rf->mounts[i].userns_fd);
+		}
 		for (size_t i = 0; i < st->spec->n_devices; i++)
 			keep(&l, rf->device_fds[i]);
 	}

@@ -177,6 +177,54 @@ int inroot_open_file(int root_fd, const char *path)
 	return S_ISDIR(st.st_mode) ? -EISDIR : fd_take(&fd);
 }
 
+bool inroot_exists(int root_fd, const char *path)
+{
+	auto_fd fd = inroot_open(root_fd, path, O_PATH);
+
+	return fd >= 0;
+}
+
+int inroot_open_parent(int root_fd, const char *path, char **ret_copy, const char **ret_name)
+{
+	auto_free char *parent = strdup(path);
+	char *slash;
+	int dirfd;
+
+	if (!parent)
+		return -ENOMEM;
+	slash = strrchr(parent, '/');
+	if (!slash || !slash[1])
+		return -EINVAL;
+	*slash = '\0';
+	dirfd = inroot_open_dir(root_fd, parent);
+	if (dirfd >= 0) {
+		*ret_name = slash + 1;
+		*ret_copy = ptr_take(&parent);
+	}
+	return dirfd;
+}
+
+int inroot_symlink(int root_fd, const char *path, const char *target)
+{
+	auto_free char *copy = NULL;
+	const char *name;
+	auto_fd dirfd = inroot_open_parent(root_fd, path, &copy, &name);
+	char there[PATH_MAX];
+	ssize_t n;
+
+	if (dirfd < 0)
+		return dirfd;
+	if (symlinkat(target, dirfd, name) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
+	n = readlinkat(dirfd, name, there, sizeof(there) - 1);
+	if (n < 0)
+		return -EEXIST;
+	there[n] = '\0';
+	return str_eq(there, target) ? 0 : -EEXIST;
+}
+
 int inroot_read(int root_fd, const char *path, size_t max_len, char **ret_data, size_t *ret_len)
 {
 	auto_fd fd = inroot_open(root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);

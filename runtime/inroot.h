@@ -7,6 +7,7 @@
  * Paths may be absolute or relative; both start at the root.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -22,6 +23,18 @@ int inroot_open_dir(int root_fd, const char *path);
 
 /** inroot_open_file() - the same for anything but a directory: an empty file is made if missing */
 int inroot_open_file(int root_fd, const char *path);
+
+/** inroot_exists() - whether a path leads to something that can be opened */
+bool inroot_exists(int root_fd, const char *path);
+
+/**
+ * inroot_open_parent() - the directory of a path, made if missing
+ * @ret_copy: owned by the caller; @ret_name, the last component, points into it
+ */
+int inroot_open_parent(int root_fd, const char *path, char **ret_copy, const char **ret_name);
+
+/** inroot_symlink() - a link with this target; -EEXIST if anything but the same link is there */
+int inroot_symlink(int root_fd, const char *path, const char *target);
 
 /**
  * inroot_read() - the whole of a small regular file

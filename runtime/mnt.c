@@ -29,7 +29,23 @@ static int set_data(int fs_fd, const char *data)
 	return 0;
 }
 
-int mnt_make_fs(const char *type, const char *source, const char *data, uint64_t attrs)
+static int set_flags(int fs_fd, unsigned long flags)
+{
+	static const struct {
+		unsigned long flag;
+		const char *word;
+	} words[] = { { MS_SYNCHRONOUS, "sync" }, { MS_DIRSYNC, "dirsync" },
+		{ MS_LAZYTIME, "lazytime" } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (flags & words[i].flag &&
+			fsconfig(fs_fd, FSCONFIG_SET_FLAG, words[i].word, NULL, 0) < 0)
+			return -errno;
+	return 0;
+}
+
+int mnt_make_fs(
+	const char *type, const char *source, const char *data, unsigned long flags, uint64_t attrs)
 {
 	auto_fd fs_fd = fsopen(type, FSOPEN_CLOEXEC);
 	int fd, r;
@@ -37,7 +53,9 @@ int mnt_make_fs(const char *type, const char *source, const char *data, uint64_t
 	if (fs_fd < 0)
 		return -errno;
 	(void)fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", source ? source : type, 0);
-	r = data ? set_data(fs_fd, data) : 0;
+	r = set_flags(fs_fd, flags);
+	if (r >= 0 && data)
+		r = set_data(fs_fd, data);
 	if (r < 0)
 		return r;
 	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
@@ -70,6 +88,14 @@ int mnt_set_attrs(int mount_fd, uint64_t set, uint64_t clear, unsigned int flags
 	/* The kernel takes an access-time mode only together with the mask that it replaces. */
 	if (set & (MOUNT_ATTR_NOATIME | MOUNT_ATTR_STRICTATIME) || clear & MOUNT_ATTR__ATIME)
 		attr.attr_clr |= MOUNT_ATTR__ATIME;
+	return mount_setattr(mount_fd, "", AT_EMPTY_PATH | flags, &attr, sizeof(attr)) < 0 ? -errno
+											   : 0;
+}
+
+int mnt_shift_ids(int mount_fd, int userns_fd, unsigned int flags)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns_fd };
+
 	return mount_setattr(mount_fd, "", AT_EMPTY_PATH | flags, &attr, sizeof(attr)) < 0 ? -errno
 											   : 0;
 }

@@ -12,11 +12,14 @@
  * @type:  "proc", "tmpfs", …
  * @source: what the mount table calls it; NULL: @type
  * @data:  "key=value,flag,…" for the filesystem; NULL: none.  Values hold no comma
+ * @flags: MS_…, of which those count that belong to a filesystem: MS_SYNCHRONOUS, MS_DIRSYNC,
+ *         MS_LAZYTIME
  * @attrs: MOUNT_ATTR_…
  *
  * Return: the detached mount, owned by the caller, or a negative errno.
  */
-int mnt_make_fs(const char *type, const char *source, const char *data, uint64_t attrs);
+int mnt_make_fs(const char *type, const char *source, const char *data, unsigned long flags,
+	uint64_t attrs);
 
 /**
  * mnt_clone() - a detached copy of what is at a place
@@ -29,6 +32,17 @@ int mnt_attach(int mount_fd, int place_fd);
 
 /** mnt_set_attrs() - MOUNT_ATTR_… of a mount; @flags: 0 or AT_RECURSIVE */
 int mnt_set_attrs(int mount_fd, uint64_t set, uint64_t clear, unsigned int flags);
+
+/**
+ * mnt_shift_ids() - show the owners of files shifted by the maps of a user namespace
+ * @mount_fd:  detached, never attached yet
+ * @userns_fd: its maps lead from ids on the filesystem to ids of the caller's user namespace
+ * @flags:     0 or AT_RECURSIVE
+ *
+ * Return: 0; -EPERM if the filesystem was mounted by another user namespace than the caller's;
+ * -EINVAL if it cannot do it.
+ */
+int mnt_shift_ids(int mount_fd, int userns_fd, unsigned int flags);
 
 /** mnt_set_propagation() - @propagation: MS_PRIVATE, …, maybe with MS_REC */
 int mnt_set_propagation(int mount_fd, unsigned long propagation);

@@ -26,27 +26,6 @@ static int place_node(struct rootfs *rf, const char *path, int node_fd)
 	return place < 0 ? place : mnt_attach(node_fd, place);
 }
 
-/* The directory of a path, made if missing; the name in it. */
-static int open_parent(struct rootfs *rf, const char *path, char **ret_copy, const char **ret_name)
-{
-	auto_free char *parent = strdup(path);
-	char *slash;
-	int dirfd;
-
-	if (!parent)
-		return -ENOMEM;
-	slash = strrchr(parent, '/');
-	if (!slash || !slash[1])
-		return -EINVAL;
-	*slash = '\0';
-	dirfd = inroot_open_dir(rf->root_fd, parent);
-	if (dirfd >= 0) {
-		*ret_name = slash + 1;
-		*ret_copy = ptr_take(&parent);
-	}
-	return dirfd;
-}
-
 /* FIFOs anywhere, devices where the caller may make them; what is there already stays. */
 static int make_node(struct rootfs *rf, const struct spec_device *d)
 {
@@ -54,7 +33,7 @@ static int make_node(struct rootfs *rf, const struct spec_device *d)
 	mode_t mode = d->mode.set ? (mode_t)d->mode.v & 07777 : 0666;
 	auto_free char *copy = NULL;
 	const char *name;
-	auto_fd dirfd = open_parent(rf, d->path, &copy, &name);
+	auto_fd dirfd = inroot_open_parent(rf->root_fd, d->path, &copy, &name);
 	struct stat st;
 
 	if (dirfd < 0)

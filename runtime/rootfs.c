@@ -6,29 +6,23 @@
  * container's root may not), the new namespaces make what belongs to them, and only after
  * pivot_root, when the image's tree is all there is, are places in it looked up.  A link in the
  * image can therefore lead nowhere but into the image.
- *
- * proc and sysfs want a directory that no link leads to: programs trust /proc to be procfs, and
- * the kernel settings written at the start must not go elsewhere.
  */
 #include "runtime/rootfs.h"
 
-#include "base/at.h"
 #include "base/cleanup.h"
 #include "base/proc.h"
 #include "base/str.h"
-#include "runtime/copytree.h"
-#include "runtime/inroot.h"
+#include "runtime/idmount.h"
 #include "runtime/mnt.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/capability.h>
-#include <linux/magic.h>
-#include <linux/openat2.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 
 /* What every container finds in /dev; opened once and checked, never looked up again. */
 const struct rootfs_node rootfs_nodes[ROOTFS_N_NODES] = {
@@ -40,14 +34,9 @@ const struct rootfs_node rootfs_nodes[ROOTFS_N_NODES] = {
 	{ "/dev/tty", 0, 5 },
 };
 
-static bool type_is(const struct spec_mount *m, const char *type)
+bool rootfs_is_bind(const struct spec_mount *m, const struct mountopt *mo)
 {
-	return m->type && str_eq(m->type, type);
-}
-
-static bool is_bind(const struct spec_mount *m, const struct mountopt *mo)
-{
-	return (mo->flags & MS_BIND) || type_is(m, "bind") || type_is(m, "rbind");
+	return (mo->flags & MS_BIND) || spec_mount_is(m, "bind") || spec_mount_is(m, "rbind");
 }
 
 /* ---- outside ---- */
@@ -57,6 +46,7 @@ static int clone_device(const char *path, char type, unsigned int major, unsigne
 	auto_fd fd = mnt_clone(AT_FDCWD, path, 0);
 	mode_t want = type == 'b' ? S_IFBLK : S_IFCHR;
 	struct stat st;
+	int r;
 
 	if (fd < 0)
 		return fd;
@@ -64,7 +54,8 @@ static int clone_device(const char *path, char type, unsigned int major, unsigne
 		return -errno;
 	if ((st.st_mode & S_IFMT) != want || st.st_rdev != makedev(major, minor))
 		return -ENODEV;
-	return fd_take(&fd);
+	r = mnt_set_attrs(fd, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, 0);
+	return r < 0 ? r : fd_take(&fd);
 }
 
 static int open_devices(struct rootfs *rf, struct err *err)
@@ -93,17 +84,11 @@ static int open_devices(struct rootfs *rf, struct err *err)
 static int open_source(
 	const struct spec_mount *m, const struct mountopt *mo, int bundle_fd, struct err *err)
 {
-	bool recursive = (mo->flags & MS_REC) || type_is(m, "rbind");
+	bool recursive = (mo->flags & MS_REC) || spec_mount_is(m, "rbind");
 	unsigned int flags = (recursive ? AT_RECURSIVE : 0) |
 			     (mo->extra & MOUNTOPT_SRC_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0);
 	int fd;
 
-	if (!m->source)
-		return err_say(err, -EINVAL, "mount '%s' has no source", m->destination);
-	if (mo->extra & (MOUNTOPT_IDMAP | MOUNTOPT_COPY_SYMLINK) || m->uid_map.n)
-		return err_say(err, -EOPNOTSUPP,
-			"mount '%s': id-mapped mounts and copied links are not supported",
-			m->destination);
 	fd = mnt_clone(bundle_fd, m->source, flags);
 	if (fd == -EINVAL && !recursive)
 		err_say(err, fd, "cannot mount '%s' alone: other file systems are mounted below it",
@@ -113,15 +98,44 @@ static int open_source(
 	return fd;
 }
 
+/* 1 with the target in @rm if the source is a link, and is to be one in the container. */
+static int read_link(
+	const struct spec_mount *m, struct rootfs_mount *rm, int bundle_fd, struct err *err)
+{
+	char target[PATH_MAX];
+	ssize_t n;
+
+	if (!(rm->mo.extra & MOUNTOPT_COPY_SYMLINK))
+		return 0;
+	n = readlinkat(bundle_fd, m->source, target, sizeof(target));
+	if (n < 0 && errno == EINVAL)
+		return 0;
+	if (n < 0 || (size_t)n == sizeof(target))
+		return err_set(err, n < 0 ? -errno : -ENAMETOOLONG, "cannot read the link '%s'",
+			m->source);
+	rm->link = strndup(target, (size_t)n);
+	return rm->link ? 1 : err_set(err, -ENOMEM, "cannot copy the link '%s'", m->source);
+}
+
 static int open_bind(struct rootfs *rf, size_t i, int bundle_fd, struct err *err)
 {
 	const struct spec_mount *m = &rf->spec->mounts[i];
 	struct rootfs_mount *rm = &rf->mounts[i];
 	int r;
 
+	if (!m->source)
+		return err_say(err, -EINVAL, "mount '%s' has no source", m->destination);
+	r = read_link(m, rm, bundle_fd, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	rm->fd = open_source(m, &rm->mo, bundle_fd, err);
 	if (rm->fd < 0)
 		return rm->fd;
+	if (rm->userns_fd >= 0) {
+		r = idmount_apply(rm->fd, rm->userns_fd, m, &rm->mo, err);
+		if (r < 0)
+			return r;
+	}
 	/* A clone is a peer of what it was cloned from: mounts would go both ways. */
 	r = mnt_set_propagation(
 		rm->fd, rm->mo.propagation ? rm->mo.propagation : MS_PRIVATE | MS_REC);
@@ -133,7 +147,7 @@ static int open_binds(struct rootfs *rf, int bundle_fd, struct err *err)
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < rf->spec->n_mounts; i++)
-		if (is_bind(&rf->spec->mounts[i], &rf->mounts[i].mo))
+		if (rootfs_is_bind(&rf->spec->mounts[i], &rf->mounts[i].mo))
 			r = open_bind(rf, i, bundle_fd, err);
 	return r;
 }
@@ -145,6 +159,18 @@ bool rootfs_may_make_nodes(void)
 
 	return proc_has_cap(CAP_MKNOD) && f && fscanf(f, "%u %u %u", &inside, &outside, &n) == 3 &&
 	       n == UINT32_MAX;
+}
+
+static int init_mount(const struct spec *spec, size_t i, struct rootfs_mount *rm, struct err *err)
+{
+	const struct spec_mount *m = &spec->mounts[i];
+	int r = mountopt_parse(m->options.v, m->options.n, &rm->mo, err);
+
+	if (r >= 0)
+		r = idmount_open(spec, m, &rm->mo, err);
+	if (r >= 0)
+		rm->userns_fd = r;
+	return r < 0 && r != -ENOENT ? err_wrap(err, r, "mount '%s'", m->destination) : 0;
 }
 
 int rootfs_init(struct rootfs *rf, const struct spec *spec, struct err *err)
@@ -162,16 +188,15 @@ int rootfs_init(struct rootfs *rf, const struct spec *spec, struct err *err)
 		return err_set(err, -ENOMEM, "cannot prepare the root file system");
 	}
 	for (size_t i = 0; i < spec->n_mounts; i++)
-		rf->mounts[i].fd = -1;
+		rf->mounts[i].fd = rf->mounts[i].userns_fd = -1;
 	for (size_t i = 0; i < spec->n_devices; i++)
 		rf->device_fds[i] = -1;
 	for (size_t i = 0; i < spec->n_mounts; i++) {
-		const struct spec_mount *m = &spec->mounts[i];
-		int r = mountopt_parse(m->options.v, m->options.n, &rf->mounts[i].mo, err);
+		int r = init_mount(spec, i, &rf->mounts[i], err);
 
 		if (r < 0) {
 			rootfs_done(rf);
-			return err_wrap(err, r, "mount '%s'", m->destination);
+			return r;
 		}
 	}
 	return 0;
@@ -217,6 +242,8 @@ void rootfs_done(struct rootfs *rf)
 	cleanup_fd(&rf->root_fd);
 	for (size_t i = 0; rf->mounts && i < rf->spec->n_mounts; i++) {
 		cleanup_fd(&rf->mounts[i].fd);
+		cleanup_fd(&rf->mounts[i].userns_fd);
+		free(rf->mounts[i].link);
 		mountopt_done(&rf->mounts[i].mo);
 	}
 	for (size_t i = 0; rf->device_fds && i < rf->spec->n_devices; i++)
@@ -232,9 +259,10 @@ void rootfs_done(struct rootfs *rf)
 /* ---- inside, the host still there ---- */
 
 /* The same options without gid=: where the group has no number here, the kernel refuses it. */
-static int make_without_gid(const char *type, const char *source, const char *data, uint64_t attrs)
+static int make_without_gid(
+	const char *type, const char *source, const struct mountopt *mo, uint64_t attrs)
 {
-	auto_free char *copy = strdup(data);
+	auto_free char *copy = strdup(mo->data);
 	auto_buf kept = { 0 };
 	char *rest = copy, *word;
 
@@ -243,7 +271,7 @@ static int make_without_gid(const char *type, const char *source, const char *da
 	while ((word = strsep(&rest, ",")))
 		if (!str_starts(word, "gid=") && buf_printf(&kept, "%s,", word) < 0)
 			return -ENOMEM;
-	return mnt_make_fs(type, source, kept.data, attrs);
+	return mnt_make_fs(type, source, kept.data, mo->flags, attrs);
 }
 
 /*
@@ -251,43 +279,46 @@ static int make_without_gid(const char *type, const char *source, const char *da
  * of a pid namespace that is not, or both inside a container that hides parts of its own.  What is
  * mounted there already shows no more than a fresh one would, as long as it is of our namespaces.
  */
-static int make_refused(
-	const struct rootfs *rf, const struct spec_mount *m, uint64_t attrs, int code)
+static int make_refused(const struct rootfs *rf, const struct spec_mount *m,
+	struct rootfs_mount *rm, uint64_t attrs, int code)
 {
 	const struct spec_namespace *pid = &rf->spec->ns[SPEC_NS_PID];
 	auto_fd fd = -1;
 	int r;
 
-	if (type_is(m, "sysfs"))
+	if (spec_mount_is(m, "cgroup") || spec_mount_is(m, "cgroup2"))
+		fd = mnt_make_fs("tmpfs", NULL, "mode=755,size=0", 0, attrs);
+	else if (spec_mount_is(m, "sysfs"))
 		fd = mnt_clone(AT_FDCWD, "/sys", AT_RECURSIVE);
-	else if (type_is(m, "proc") && !pid->on)
+	else if (spec_mount_is(m, "proc") && !pid->on)
 		fd = mnt_clone(AT_FDCWD, "/proc", AT_RECURSIVE);
-	else if (type_is(m, "cgroup") || type_is(m, "cgroup2"))
-		fd = mnt_make_fs("tmpfs", NULL, "mode=755,size=0", attrs);
 	else
 		return code;
 	if (fd < 0)
 		return code;
+	rm->tree = true;
 	r = mnt_set_attrs(fd, attrs, 0, AT_RECURSIVE);
 	return r < 0 ? r : fd_take(&fd);
 }
 
-static int make_one(const struct rootfs *rf, const struct spec_mount *m, const struct mountopt *mo,
+static int make_one(const struct rootfs *rf, const struct spec_mount *m, struct rootfs_mount *rm,
 	struct err *err)
 {
-	const char *type = type_is(m, "cgroup") ? "cgroup2" : m->type;
+	const char *type = spec_mount_is(m, "cgroup") ? "cgroup2" : m->type;
+	const struct mountopt *mo = &rm->mo;
+	uint64_t attrs = mo->attr_set & ~(uint64_t)MOUNT_ATTR_RDONLY; /* for rootfs_freeze() */
 	int fd;
 
 	if (!type)
 		return err_say(err, -EINVAL, "mount '%s' has no type", m->destination);
-	fd = mnt_make_fs(type, m->source, mo->data, mo->attr_set);
+	fd = mnt_make_fs(type, m->source, mo->data, mo->flags, attrs);
 	if (fd == -EINVAL && mo->data && strstr(mo->data, "gid="))
-		fd = make_without_gid(type, m->source, mo->data, mo->attr_set);
+		fd = make_without_gid(type, m->source, mo, attrs);
 	if (fd == -EPERM || fd == -EBUSY || fd == -ENODEV || fd == -EACCES)
-		fd = make_refused(rf, m, mo->attr_set, fd);
+		fd = make_refused(rf, m, rm, attrs, fd);
 	if (fd < 0)
 		err_set(err, fd, "cannot make a '%s' for '%s'", type, m->destination);
-	if (fd == -EPERM && type_is(m, "proc"))
+	if (fd == -EPERM && spec_mount_is(m, "proc"))
 		err_hint(err, fd,
 			"the /proc here hides parts of itself, as in a container: unmask it");
 	return fd;
@@ -299,12 +330,12 @@ int rootfs_make(struct rootfs *rf, struct err *err)
 		struct rootfs_mount *rm = &rf->mounts[i];
 		int r = 0;
 
-		if (rm->fd >= 0)
+		if (rm->fd >= 0 || rm->link)
 			continue;
-		if (is_bind(&rf->spec->mounts[i], &rm->mo))
+		if (rootfs_is_bind(&rf->spec->mounts[i], &rm->mo))
 			r = open_bind(rf, i, AT_FDCWD, err);
 		else
-			rm->fd = r = make_one(rf, &rf->spec->mounts[i], &rm->mo, err);
+			rm->fd = r = make_one(rf, &rf->spec->mounts[i], rm, err);
 		if (r < 0)
 			return r;
 	}
@@ -348,173 +379,4 @@ int rootfs_pivot(struct rootfs *rf, enum rootfs_pivot_flags flags, struct err *e
 	if (chdir("/") < 0)
 		return err_set(err, -errno, "cannot enter the root");
 	return 0;
-}
-
-/* ---- inside, the host gone ---- */
-
-static int open_plain_dir(int root_fd, const char *path)
-{
-	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS };
-	int fd;
-
-	path += strspn(path, "/");
-	fd = (int)syscall(SYS_openat2, root_fd, *path ? path : ".", &how, sizeof(how));
-	if (fd >= 0 || errno != ENOENT)
-		return fd < 0 ? -errno : fd;
-	return at_mkdir_p(root_fd, path, 0755);
-}
-
-static int open_place(const struct rootfs *rf, const struct spec_mount *m, int mount_fd)
-{
-	struct stat st;
-
-	if (type_is(m, "proc") || type_is(m, "sysfs"))
-		return open_plain_dir(rf->root_fd, m->destination);
-	if (fstat(mount_fd, &st) < 0)
-		return -errno;
-	return S_ISDIR(st.st_mode) ? inroot_open_dir(rf->root_fd, m->destination)
-				   : inroot_open_file(rf->root_fd, m->destination);
-}
-
-/* Flags that the host locked cannot be taken off; the mount then stays as strict as it was. */
-static int set_bind_attrs(const struct rootfs_mount *rm)
-{
-	int r;
-
-	r = mnt_set_attrs(rm->fd, rm->mo.attr_set, 0, 0);
-	if (r >= 0 && rm->mo.attr_clr) {
-		r = mnt_set_attrs(rm->fd, 0, rm->mo.attr_clr, 0);
-		if (r == -EPERM)
-			r = 0;
-	}
-	return r;
-}
-
-/* Programs, and whoever sets up a further one in here, trust /proc to be procfs. */
-static bool hides_proc(const struct spec_mount *m, int mount_fd)
-{
-	const char *path = m->destination + strspn(m->destination, "/");
-	struct statfs fs;
-
-	if (strncmp(path, "proc", 4) != 0 || path[4 + strspn(path + 4, "/.")])
-		return false;
-	return fstatfs(mount_fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC;
-}
-
-static int mount_one(
-	struct rootfs *rf, const struct spec_mount *m, struct rootfs_mount *rm, struct err *err)
-{
-	auto_fd place = open_place(rf, m, rm->fd);
-	int r;
-
-	if (hides_proc(m, rm->fd))
-		return err_say(err, -EINVAL, "cannot mount '%s' on '/proc': it is no procfs",
-			m->source ? m->source : m->type);
-	if (place == -ELOOP)
-		return err_say(err, place, "cannot mount on '%s': it is a symlink in the image",
-			m->destination);
-	if (place < 0)
-		return err_set(err, place, "cannot make '%s' in the image", m->destination);
-	r = rm->mo.extra & MOUNTOPT_TMPCOPYUP ? copytree(place, rm->fd) : 0;
-	if (r >= 0)
-		r = mnt_attach(rm->fd, place);
-	if (r >= 0 && is_bind(m, &rm->mo))
-		r = set_bind_attrs(rm);
-	if (r >= 0 && (rm->mo.rec_set || rm->mo.rec_clr))
-		r = mnt_set_attrs(rm->fd, rm->mo.rec_set, rm->mo.rec_clr, AT_RECURSIVE);
-	if (r >= 0 && rm->mo.propagation && !is_bind(m, &rm->mo))
-		r = mnt_set_propagation(rm->fd, rm->mo.propagation);
-	if (r < 0)
-		return err_set(err, r, "cannot mount on '%s'", m->destination);
-	if (type_is(m, "proc") && rf->proc_fd < 0)
-		rf->proc_fd = rm->fd;
-	return 0;
-}
-
-int rootfs_mount(struct rootfs *rf, struct err *err)
-{
-	for (size_t i = 0; i < rf->spec->n_mounts; i++) {
-		int r = mount_one(rf, &rf->spec->mounts[i], &rf->mounts[i], err);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-/* ---- masked and read-only paths ---- */
-
-/* @ret_empty: one empty tmpfs for all masked directories, made at the first. */
-static int mask_one(struct rootfs *rf, const char *path, int *ret_empty)
-{
-	auto_fd place = inroot_open(rf->root_fd, path, O_PATH);
-	auto_fd cover = -1;
-	struct stat st;
-
-	if (place == -ENOENT || place == -ENOTDIR || place == -EACCES)
-		return 0;
-	if (place < 0)
-		return place;
-	if (fstat(place, &st) < 0)
-		return -errno;
-	if (!S_ISDIR(st.st_mode)) {
-		cover = mnt_clone(rf->node_fds[0], "", AT_EMPTY_PATH);
-	} else if (*ret_empty < 0) {
-		*ret_empty = mnt_make_fs("tmpfs", NULL, "mode=755,size=0,nr_inodes=2",
-			MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-				MOUNT_ATTR_NOEXEC);
-		return *ret_empty < 0 ? *ret_empty : mnt_attach(*ret_empty, place);
-	} else {
-		cover = mnt_clone(*ret_empty, "", AT_EMPTY_PATH);
-	}
-	return cover < 0 ? cover : mnt_attach(cover, place);
-}
-
-static int make_read_only(struct rootfs *rf, const char *path)
-{
-	auto_fd place = inroot_open(rf->root_fd, path, O_PATH);
-	auto_fd copy = -1;
-	int r;
-
-	if (place == -ENOENT || place == -ENOTDIR || place == -EACCES)
-		return 0;
-	if (place < 0)
-		return place;
-	copy = mnt_clone(place, "", AT_EMPTY_PATH | AT_RECURSIVE);
-	if (copy < 0)
-		return copy;
-	r = mnt_set_attrs(copy, MOUNT_ATTR_RDONLY, 0, AT_RECURSIVE);
-	return r < 0 ? r : mnt_attach(copy, place);
-}
-
-int rootfs_mask(struct rootfs *rf, struct err *err)
-{
-	const struct spec_list *masked = &rf->spec->masked_paths;
-	const struct spec_list *read_only = &rf->spec->readonly_paths;
-	auto_fd empty = -1;
-	int r;
-
-	for (size_t i = 0; i < read_only->n; i++) {
-		r = make_read_only(rf, read_only->v[i]);
-		if (r < 0)
-			return err_set(err, r, "cannot make '%s' read-only", read_only->v[i]);
-	}
-	for (size_t i = 0; i < masked->n; i++) {
-		r = mask_one(rf, masked->v[i], &empty);
-		if (r < 0)
-			return err_set(err, r, "cannot hide '%s'", masked->v[i]);
-	}
-	return 0;
-}
-
-int rootfs_seal(struct rootfs *rf, struct err *err)
-{
-	int r = 0;
-
-	if (rf->spec->rootfs_propagation)
-		r = mnt_set_propagation(rf->root_fd, rf->spec->rootfs_propagation);
-	if (r >= 0 && rf->spec->root.readonly)
-		r = mnt_set_attrs(rf->root_fd, MOUNT_ATTR_RDONLY, 0, 0);
-	return r < 0 ? err_set(err, r, "cannot set the root's mount options") : 0;
 }

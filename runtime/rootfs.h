@@ -7,7 +7,8 @@
  *      inside, host still there   rootfs_make()         new proc, sysfs, tmpfs, … as fds
  *      inside                     rootfs_pivot()        the host is gone from here on
  *      inside                     rootfs_mount()        the fds are put into place
- *                                 rootfs_devices() rootfs_console() rootfs_mask() rootfs_seal()
+ *                                 rootfs_devices() rootfs_console() rootfs_freeze()
+ *                                 rootfs_mask() rootfs_seal()
  *
  * No path of the image is looked at while a path of the host could still be reached.
  */
@@ -31,6 +32,9 @@ extern const struct rootfs_node rootfs_nodes[ROOTFS_N_NODES];
 struct rootfs_mount {
 	struct mountopt mo;
 	int fd; /* detached, then in place; -1: not made yet */
+	bool tree; /* taken from the host in place of a new one, with what is mounted below */
+	int userns_fd; /* the ids of files are shifted by its maps; -1: they are not */
+	char *link; /* instead of a mount: a symbolic link with this target.  NULL: none */
 };
 
 struct rootfs {
@@ -45,11 +49,17 @@ struct rootfs {
 	int proc_fd; /* borrowed: the container's own procfs, of mounts[]; -1: none */
 };
 
+/** rootfs_is_bind() - whether a mount shows something of the host */
+bool rootfs_is_bind(const struct spec_mount *m, const struct mountopt *mo);
+
 /** rootfs_may_make_nodes() - whether the caller may make device nodes: in no other user namespace
  * than the machine's first */
 bool rootfs_may_make_nodes(void);
 
-/** rootfs_init() - read the mount options, take nothing yet; end with rootfs_done() */
+/**
+ * rootfs_init() - read the mount options, take nothing of the host yet; end with rootfs_done()
+ * Outside: it makes user namespaces for mounts whose ids are shifted.
+ */
 int rootfs_init(struct rootfs *rf, const struct spec *spec, struct err *err);
 
 /**
@@ -84,7 +94,12 @@ enum rootfs_pivot_flags {
 };
 
 int rootfs_pivot(struct rootfs *rf, enum rootfs_pivot_flags flags, struct err *err);
+
+/** rootfs_mount() - put all mounts into place, in runtime/rootmount.c as what follows on it */
 int rootfs_mount(struct rootfs *rf, struct err *err);
+
+/** rootfs_freeze() - make those mounts read-only that are to be, when nothing is to be made in them */
+int rootfs_freeze(struct rootfs *rf, struct err *err);
 
 /** rootfs_devices() - nodes and links of /dev, in runtime/rootdev.c */
 int rootfs_devices(struct rootfs *rf, struct err *err);

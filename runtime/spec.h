@@ -270,6 +270,12 @@ const char *spec_strdup(struct spec *spec, const char *s);
 /** spec_annotation() - the value of an annotation, borrowed; NULL if there is none */
 const char *spec_annotation(const struct spec *spec, const char *key);
 
+/** spec_mount_is() - whether a mount is of that type */
+static inline bool spec_mount_is(const struct spec_mount *m, const char *type)
+{
+	return m->type && str_eq(m->type, type);
+}
+
 /** spec_ns_name() - the word of config.json: "user", "mount", "pid", "network", … */
 const char *spec_ns_name(enum spec_ns ns);
 

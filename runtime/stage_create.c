@@ -103,6 +103,11 @@ static int devices(struct stage *st, struct err *err)
 	return rootfs_devices(&st->rootfs, err);
 }
 
+static int freeze(struct stage *st, struct err *err)
+{
+	return rootfs_freeze(&st->rootfs, err);
+}
+
 static int mask(struct stage *st, struct err *err)
 {
 	return rootfs_mask(&st->rootfs, err);
@@ -204,6 +209,7 @@ static const struct stage_step steps[] = {
 	{ STAGE_INSIDE, "change the root after hooks", pivot, has_early_hooks },
 	{ STAGE_INSIDE, "terminal", init_console, NULL },
 	{ STAGE_INSIDE, "kernel settings", init_sysctls, NULL },
+	{ STAGE_INSIDE, "read-only mounts", freeze, NULL },
 	{ STAGE_INSIDE, "mask paths", mask, NULL },
 	{ STAGE_INSIDE, "working directory", init_work_dir, NULL },
 	{ STAGE_INSIDE, "seal the root", seal, NULL },

@@ -446,6 +446,25 @@ int userns_map_child(pid_t pid, const struct idmap *uids, const struct idmap *gi
 	return r < 0 ? err_set(err, r, "cannot map ids into the container") : 0;
 }
 
+int userns_open_new(const struct idmap *uids, const struct idmap *gids, struct err *err)
+{
+	int hold = -1, fd = -1, r;
+	char path[48];
+	pid_t pid = 0;
+
+	r = start_holder(&pid, &hold, err);
+	if (r < 0)
+		return r;
+	r = userns_map_child(pid, uids, gids, err);
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
+	if (r >= 0)
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (r >= 0 && fd < 0)
+		r = err_set(err, -errno, "cannot open the new user namespace");
+	end_holder(pid, hold);
+	return r < 0 ? r : fd;
+}
+
 /* From 0 = the caller, 1… = others, to @id = the caller, the others around it. */
 static int put_caller_at(struct idmap *m, uint32_t id)
 {

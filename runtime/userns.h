@@ -60,6 +60,12 @@ int userns_map_child(
 	pid_t pid, const struct idmap *uids, const struct idmap *gids, struct err *err);
 
 /**
+ * userns_open_new() - a new user namespace with these maps, and nobody in it
+ * Return: its fd, owned by the caller; a negative errno with a text.
+ */
+int userns_open_new(const struct idmap *uids, const struct idmap *gids, struct err *err);
+
+/**
  * userns_default_ids() - ids for a container of which nothing but its user is known
  * @uid, @gid: in the container; become the caller's, the others the caller's subordinate ids
  * Return: 0, also without subordinate ids; -ENOMEM.

@@ -133,3 +133,20 @@ TEST(what_is_there_must_be_of_the_kind_that_is_needed)
 	CHECK_INT(inroot_open_dir(p.root, "f/x"), ==, -ENOTDIR);
 	place_done(&p);
 }
+
+TEST(a_link_is_made_once_and_never_another)
+{
+	struct place p;
+	char target[16];
+
+	place_make(&p);
+	CHECK_INT(inroot_symlink(p.root, "/new/dir/l", "to"), ==, 0);
+	CHECK_INT(readlinkat(p.root, "new/dir/l", target, sizeof(target)), ==, 2);
+	CHECK_INT(inroot_symlink(p.root, "/new/dir/l", "to"), ==, 0);
+	CHECK_INT(inroot_symlink(p.root, "/new/dir/l", "else"), ==, -EEXIST);
+	CHECK_INT(inroot_symlink(p.root, "/new/dir", "to"), ==, -EEXIST);
+	CHECK_INT(inroot_symlink(p.root, "/", "to"), ==, -EINVAL);
+	CHECK(inroot_exists(p.root, "/new/dir"));
+	CHECK(!inroot_exists(p.root, "/new/dir/l"));
+	place_done(&p);
+}
