@@ -66,20 +66,50 @@ const char *net_clash_pick(const struct net_range *taken, size_t n)
 	return candidates[0].text;
 }
 
-const char *net_clash_choose(void)
+/* Return: the number of networks in a file like /proc/net/route, and @ret, owned by the caller */
+static int read_networks(const char *path, struct net_range **ret)
 {
-	auto_fd fd = open("/proc/net/route", O_RDONLY | O_CLOEXEC);
+	auto_fd fd = open(path, O_RDONLY | O_CLOEXEC);
 	auto_free struct net_range *ranges = calloc(LIMIT_NET_RANGES, sizeof(*ranges));
 	auto_free char *text = malloc(LIMIT_ROUTES_BYTES);
-	size_t len = 0;
+	size_t len = 0, count;
 	ssize_t n;
 
-	if (fd < 0 || !ranges || !text)
-		return candidates[0].text;
+	if (fd < 0)
+		return -errno;
+	if (!ranges || !text)
+		return -ENOMEM;
 	do {
 		n = read(fd, text + len, LIMIT_ROUTES_BYTES - 1 - len);
 		len += n > 0 ? (size_t)n : 0;
 	} while (n > 0 || (n < 0 && errno == EINTR));
 	text[len] = '\0';
-	return net_clash_pick(ranges, net_clash_parse_routes(text, ranges));
+	count = net_clash_parse_routes(text, ranges);
+	*ret = ptr_take(&ranges);
+	return (int)count;
+}
+
+const char *net_clash_choose(void)
+{
+	auto_free struct net_range *ranges = NULL;
+	int n = read_networks("/proc/net/route", &ranges);
+
+	return net_clash_pick(ranges, n < 0 ? 0 : (size_t)n);
+}
+
+int net_clash_own(pid_t pid, char *ret, size_t len)
+{
+	auto_free struct net_range *ranges = NULL;
+	char path[64], address[INET_ADDRSTRLEN];
+	struct in_addr network;
+	int n;
+
+	snprintf(path, sizeof(path), "/proc/%d/net/route", (int)pid);
+	n = read_networks(path, &ranges);
+	if (n <= 0)
+		return n < 0 ? n : -ENOENT;
+	network.s_addr = htonl(ranges[0].network);
+	(void)inet_ntop(AF_INET, &network, address, sizeof(address));
+	snprintf(ret, len, "%s/%d", address, __builtin_popcount(ranges[0].mask));
+	return 0;
 }

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* A network of the host, or of its routes; both in host order. */
 struct net_range {
@@ -37,3 +38,11 @@ const char *net_clash_pick(const struct net_range *taken, size_t n);
 
 /** net_clash_choose() - net_clash_pick() for this host, as the caller's network namespace sees it */
 const char *net_clash_choose(void);
+
+/**
+ * net_clash_own() - the first network of a process's network namespace
+ * @pid: of the process; its routes are looked at
+ * @ret: "a.b.c.d/n"
+ * Return: 0; -ENOENT if there is none but lo.
+ */
+int net_clash_own(pid_t pid, char *ret, size_t len);

@@ -11,6 +11,7 @@
 
 #include "base/at.h"
 #include "base/cleanup.h"
+#include "base/lock.h"
 #include "base/proc.h"
 
 #include <fcntl.h>
@@ -249,7 +250,7 @@ static int ports_dir(int rundir_fd)
 	return fd < 0 ? -errno : fd;
 }
 
-static int api_listen(struct network *n, const struct network_place *place, struct err *err)
+static int api_listen(const struct network_place *place, struct err *err)
 {
 	auto_fd sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	auto_fd dirfd = ports_dir(place->rundir_fd);
@@ -264,9 +265,16 @@ static int api_listen(struct network *n, const struct network_place *place, stru
 	(void)unlinkat(dirfd, place->id, 0); /* of a container that ended without its monitor */
 	if (bind(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(sock, 16) < 0)
 		return err_set(err, -errno, "cannot make the ports' socket");
+	return fd_take(&sock);
+}
+
+/* The socket goes with the container, whoever made it. */
+static void api_remember(struct network *n, const struct network_place *place)
+{
+	if (place->rundir_fd < 0)
+		return;
 	n->rundir_fd = fcntl(place->rundir_fd, F_DUPFD_CLOEXEC, 0);
 	snprintf(n->api_name, sizeof(n->api_name), "ports/%s", place->id);
-	return fd_take(&sock);
 }
 
 int network_api_connect(int rundir_fd, const char *id, struct err *err)
@@ -347,8 +355,9 @@ int network_start(struct network *n, const struct network_place *place, struct e
 
 	if (n->mode.kind == NETMODE_HOST || n->ns_path)
 		return 0;
+	api_remember(n, place);
 	if (n->ports.n > 0 && place->rundir_fd >= 0) {
-		api_fd = api_listen(n, place, err);
+		api_fd = api_listen(place, err);
 		if (api_fd < 0)
 			return api_fd;
 	}
@@ -360,6 +369,87 @@ int network_start(struct network *n, const struct network_place *place, struct e
 		r = start_relay(n, place, api_fd, err);
 	return r;
 }
+
+/* ---- ports of a container that runs ---- */
+
+/* The addresses that it was given, not those that would be free for it now */
+static int plan_running_slirp(struct network *n, pid_t pid, struct err *err)
+{
+	char cidr[INET_ADDRSTRLEN + 3];
+	int r = net_clash_own(pid, cidr, sizeof(cidr));
+
+	if (r < 0)
+		return err_set(err, r, "cannot see the container's network");
+	n->mode.slirp.cidr = cidr;
+	r = net_plan_make(&n->mode.slirp, &n->plan, err);
+	n->mode.slirp.cidr = NULL;
+	return r;
+}
+
+static int plan_running_link(struct network *n, int store_fd, const char *id, struct err *err)
+{
+	auto_netstore store = NETSTORE_INIT;
+	const struct net_lease *lease;
+	auto_netdef def = { 0 };
+	int r;
+
+	r = netstore_open(&store, store_fd, err);
+	if (r >= 0)
+		r = netstore_read(&store, n->mode.links[0].name, &def, err);
+	if (r >= 0)
+		r = netdef_plan(&def, &n->plan, err);
+	if (r < 0)
+		return r;
+	lease = ipam_find(&def, id);
+	if (!lease)
+		return err_say(err, -ENOENT, "it is not in network '%s' any more", def.name);
+	netdef_set_guest(&n->plan, lease->ip);
+	return 0;
+}
+
+static int publish(struct network *n, const char *text, int store_fd,
+	const struct network_place *place, struct err *err)
+{
+	const struct strv no_ports = { 0 };
+	auto_fd api_fd = -1;
+	int r = network_parse(n, text, &no_ports, err);
+
+	if (r < 0)
+		return r;
+	if (n->mode.kind == NETMODE_SLIRP)
+		r = plan_running_slirp(n, place->pid, err);
+	else if (n->mode.kind == NETMODE_NAMED)
+		r = plan_running_link(n, store_fd, place->id, err);
+	else if (n->mode.kind != NETMODE_NONE)
+		r = err_say(err, -EINVAL, "a container in a network of others publishes no ports");
+	if (r < 0)
+		return r;
+	n->plan.any_family = true;
+	api_fd = api_listen(place, err);
+	return api_fd < 0 ? api_fd : start_relay(n, place, api_fd, err);
+}
+
+int network_publish(
+	const char *text, int store_fd, const struct network_place *place, struct err *err)
+{
+	auto_fd dirfd = ports_dir(place->rundir_fd), sock = -1;
+	struct network n;
+	int r;
+
+	/* One at a time: the second finds what the first has started. */
+	r = dirfd < 0 ? dirfd : lock_fd(dirfd, LOCK_EXCLUSIVE, LOCK_WAIT);
+	if (r < 0)
+		return err_set(err, r, "cannot lock the ports");
+	sock = network_api_connect(place->rundir_fd, place->id, err);
+	if (sock != -ENOENT)
+		return sock < 0 ? sock : 0;
+	network_init(&n);
+	r = publish(&n, text, store_fd, place, err);
+	network_done(&n);
+	return r;
+}
+
+/* ---- networks of a container that runs ---- */
 
 int network_attach(struct network *n, int store_fd, const char *name,
 	const struct network_place *place, struct err *err)

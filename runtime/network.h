@@ -77,6 +77,17 @@ int network_start(struct network *n, const struct network_place *place, struct e
 int network_attach(struct network *n, int store_fd, const char *name,
 	const struct network_place *place, struct err *err);
 
+/**
+ * network_publish() - ports of a container that runs can be published: its relay is there
+ * @text: of its --network; NULL: the default
+ *
+ * A container that was started without -p gets the relay now; it ends with the container.
+ *
+ * Return: 0; -EINVAL if it is in a network of others; another negative errno with a text.
+ */
+int network_publish(
+	const char *text, int store_fd, const struct network_place *place, struct err *err);
+
 /** network_end() - wait for the processes, which end with the container */
 void network_end(struct network *n);
 

@@ -3,11 +3,11 @@
 #include "base/cleanup.h"
 #include "image/store.h"
 #include "runtime/cli/cli.h"
+#include "runtime/cli/running.h"
 #include "runtime/netlinkage.h"
 #include "runtime/netstore.h"
 #include "runtime/network.h"
 #include "runtime/record.h"
-#include "runtime/userns.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -392,58 +392,16 @@ static const struct args_opt connect_table[] = {
 	{ 0 },
 };
 
-/* A running container, seen from the namespace that all share. */
-struct running {
-	struct userns ns;
-	struct img_store *store;
-	struct record rec;
-	int pidfd;
-};
-
-static int running_open(struct running *c, const struct cli *cli, const char *ref, struct err *err)
-{
-	char id[CTR_ID_LEN + 1];
-	int r;
-
-	*c = (struct running){ .ns = USERNS_INIT, .pidfd = -1 };
-	r = userns_enter(&c->ns, err);
-	if (r >= 0)
-		r = img_store_open(&c->store, cli->root, err);
-	if (r >= 0)
-		r = record_find(img_store_dirfd(c->store), ref, id, err);
-	if (r >= 0)
-		r = record_read(img_store_dirfd(c->store), id, &c->rec, err);
-	if (r < 0)
-		return r;
-	c->pidfd = proc_open(&c->rec.init);
-	return c->pidfd < 0 ? err_say(err, -ESRCH, "container '%s' is not running", ref) : 0;
-}
-
-static void running_close(struct running *c)
-{
-	cleanup_fd(&c->pidfd);
-	record_done(&c->rec);
-	img_store_close(c->store);
-	userns_leave(&c->ns);
-}
-
 /* The links of a text like that of --network, of one network, after the others of the container. */
 static int connect_one(struct running *c, const char *text, struct err *err)
 {
 	struct network n;
 	const struct strv no_ports = { 0 };
-	auto_free char *path = str_format("/proc/%d/ns/net", (int)c->rec.init.pid);
-	auto_fd netns_fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	struct network_place place = { .netns_fd = netns_fd,
-		.userns_fd = -1,
-		.pid = c->rec.init.pid,
-		.watch_fd = c->pidfd,
-		.rundir_fd = c->ns.rundir_fd,
-		.id = c->rec.id };
+	struct network_place place;
 	int r;
 
 	network_init(&n);
-	r = netns_fd < 0 ? err_set(err, -errno, "cannot open the container's network") : 0;
+	r = running_place(c, &place, err);
 	if (r >= 0)
 		r = network_parse(&n, text, &no_ports, err);
 	if (r >= 0)
@@ -464,7 +422,7 @@ static int run_connect(struct cli *cli, void *data, int argc, char **argv)
 	(void)argc;
 	if (!text || netdef_check_name(argv[0], &err) < 0)
 		return cli_fail(&err);
-	r = running_open(&c, cli, argv[1], &err);
+	r = running_open(&c, cli->root, argv[1], &err);
 	if (r >= 0)
 		r = connect_one(&c, text, &err);
 	running_close(&c);
@@ -483,7 +441,7 @@ static int run_disconnect(struct cli *cli, void *data, int argc, char **argv)
 	(void)argc;
 	if (netdef_check_name(argv[0], &err) < 0)
 		return cli_fail(&err);
-	r = running_open(&c, cli, argv[1], &err);
+	r = running_open(&c, cli->root, argv[1], &err);
 	if (r >= 0)
 		r = netlinkage_stop(
 			img_store_dirfd(c.store), c.ns.rundir_fd, argv[0], c.rec.id, &err);

@@ -4,15 +4,17 @@
  *
  * Speaks the API of the container's relay (runtime/net_api.h) over its socket.
  */
+#include "base/at.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/json.h"
 #include "image/store.h"
 #include "runtime/cli/cli.h"
-#include "runtime/network.h"
-#include "runtime/record.h"
+#include "runtime/cli/running.h"
+#include "runtime/ctropts.h"
 #include "runtime/rundir.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #define LIMIT_API_ANSWER (4 << 20)
@@ -264,6 +266,34 @@ static int find_container(const struct cli *cli, const char *ref, struct ports *
 	return p->rundir_fd < 0 ? p->rundir_fd : 0;
 }
 
+/* A container that was started without -p has no relay until it is wanted. */
+static int make_relay(const struct cli *cli, const char *ref, struct err *err)
+{
+	struct network_place place;
+	struct ctropts opts;
+	struct running c;
+	auto_fd dirfd = -1;
+	auto_free char *dir = NULL;
+	int r;
+
+	ctropts_init(&opts);
+	r = running_open(&c, cli->root, ref, err);
+	if (r >= 0)
+		r = running_place(&c, &place, err);
+	if (r >= 0) {
+		dir = str_format("containers/%s", c.rec.id);
+		dirfd = dir ? at_open(img_store_dirfd(c.store), dir, O_RDONLY | O_DIRECTORY, 0)
+			    : -ENOMEM;
+		r = dirfd < 0 ? err_set(err, dirfd, "cannot open the container")
+			      : ctropts_read(dirfd, &opts, err);
+	}
+	if (r >= 0)
+		r = network_publish(opts.network, img_store_dirfd(c.store), &place, err);
+	ctropts_done(&opts);
+	running_close(&c);
+	return r;
+}
+
 static int run_port(struct cli *cli, void *data, int argc, char **argv)
 {
 	const struct port_opts *o = data;
@@ -274,6 +304,8 @@ static int run_port(struct cli *cli, void *data, int argc, char **argv)
 	r = find_container(cli, argv[0], &p, &err);
 	if (r >= 0)
 		r = change(&p, &o->remove, remove_port, &err);
+	if (r >= 0 && o->add.n > 0)
+		r = make_relay(cli, argv[0], &err);
 	if (r >= 0)
 		r = change(&p, &o->add, add_port, &err);
 	if (r >= 0 && ((o->add.n == 0 && o->remove.n == 0) || o->json || argc > 1))

@@ -86,6 +86,32 @@ print(len({e["host_port"] for e in json.load(sys.stdin) if e["guest_port"] == 80
 	assert_fails 125 'has no ports' lam port quiet
 }
 
+# A container that was started without -p publishes ports when it is asked to, in each network.
+t_ports_of_a_container_that_had_none() {
+	local network port=8200 id
+
+	start_host
+	lam network create named > /dev/null
+	for network in slirp slirp:port_handler=slirp none named; do
+		ctr "c$port" --network "$network"
+		lam port --add "$port:80" "c$port"
+		lam port --add "$((port + 1)):80" "c$port"
+		assert_eq "$(get world "192.0.2.1:$port")" "c$port"
+		assert_eq "$(get host "127.0.0.1:$((port + 1))")" "c$port"
+		assert_match "$(cat "c$port.log")" '192\.0\.2\.2\]?:[0-9]+: response:200'
+		assert_match "$(lam port "c$port")" "^80/tcp -> 0\.0\.0\.0:$port\$"
+		port=$((port + 10))
+	done
+	# They end with the container, and nothing is left.
+	id=$(lam inspect --format '{{.Id}}' c8200)
+	lam rm -f c8200 > /dev/null
+	wait_for '! get world 192.0.2.1:8200 2> /dev/null'
+	wait_for "[ ! -e \"$XDG_RUNTIME_DIR/lamina/ports/$id\" ]"
+	lam run -d --rm --name guest --network container:c8210 "$FIX_IMAGE" sleep 1000 > /dev/null
+	assert_fails 125 'in a network of others' lam port --add 8300:80 guest
+	assert_fails 125 "'c8200'" lam port --add 8300:80 c8200
+}
+
 # Protocol x IP version x direction, with each network that publishes ports and each handler
 t_every_port_of_every_network() {
 	local network port=8100 addr want log=0
