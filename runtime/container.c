@@ -19,6 +19,7 @@
 #include "runtime/volstore.h"
 
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -264,8 +265,13 @@ static int meet_inside(void *arg, pid_t pid, struct err *err)
 {
 	struct container *c = arg;
 
-	c->userns_fd = open_ns(pid, "user");
-	c->netns_fd = open_ns(pid, "net");
+	if (c->stage.netns_fd >= 0) {
+		c->netns_fd = fd_take(&c->stage.netns_fd);
+		c->userns_fd = ioctl(c->netns_fd, NS_GET_USERNS);
+	} else {
+		c->userns_fd = open_ns(pid, "user");
+		c->netns_fd = open_ns(pid, "net");
+	}
 	if (c->userns_fd < 0 || c->netns_fd < 0)
 		return err_set(err, -ESRCH, "cannot open the container's network namespace");
 	return c->cgroup_fd >= 0 ? cgroup_add(c->cgroup_fd, pid, err) : 0;

@@ -23,6 +23,7 @@ static const struct {
 	{ "dns", LIST, offsetof(struct ctropts, dns) },
 	{ "dnsSearch", LIST, offsetof(struct ctropts, dns_search) },
 	{ "dnsOption", LIST, offsetof(struct ctropts, dns_option) },
+	{ "shares", LIST, offsetof(struct ctropts, shares) },
 	{ "labels", LIST, offsetof(struct ctropts, labels) },
 	{ "volumes", LIST, offsetof(struct ctropts, volumes) },
 	{ "ownVolumes", LIST, offsetof(struct ctropts, own_volumes) },

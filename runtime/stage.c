@@ -172,6 +172,7 @@ void stage_init_list(
 	st->n_steps = n_steps;
 	st->pidfd = st->pty_fd = st->sock = st->slave_fd = -1;
 	st->start_sock = st->target_pidfd = st->label_fd = st->init_fd = -1;
+	st->netns_fd = -1;
 	st->exit_code = STAGE_EXIT_FAILED;
 	st->rootfs.root_fd = -1;
 	for (int i = 0; i < SPEC_NS_MAX_; i++)
@@ -224,6 +225,7 @@ void ctr_stage_done(struct stage *st)
 	rootfs_done(&st->rootfs);
 	nsjoin_done(st);
 	cleanup_fd(&st->init_fd);
+	cleanup_fd(&st->netns_fd);
 	cleanup_fd(&st->sock);
 	cleanup_fd(&st->pty_fd);
 	if (st->pidfd >= 0) {
@@ -231,5 +233,5 @@ void ctr_stage_done(struct stage *st)
 		(void)proc_reap(st->pidfd);
 		(void)close(st->pidfd);
 	}
-	st->init_fd = st->sock = st->pty_fd = st->pidfd = -1;
+	st->netns_fd = st->init_fd = st->sock = st->pty_fd = st->pidfd = -1;
 }

@@ -60,6 +60,9 @@ struct stage {
 	/* of the monitor */
 	pid_t pid;
 	int pidfd; /* -1: nobody runs */
+	int netns_fd; /* with a pid namespace that is joined: the inside's network, which nobody can
+		       * look up
+		       */
 	int pty_fd; /* with a terminal: its master, from ctr_stage_wait_ready() on; the caller takes
 		     * it
 		     */

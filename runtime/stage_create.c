@@ -47,6 +47,28 @@ static int enter_cgroup(struct stage *st, struct err *err)
 	return st->enter_cgroup(st->arg, st->pid, err);
 }
 
+/*
+ * Among the processes of others the inside cannot be looked at, by its monitor neither, so it shows
+ * its network itself.
+ */
+static bool joins_processes(const struct stage *st)
+{
+	return st->spec->ns[SPEC_NS_PID].path;
+}
+
+/* What has the place of the terminal goes with the next meeting. */
+static int show_network(struct stage *st, struct err *err)
+{
+	st->pty_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	return st->pty_fd < 0 ? err_set(err, -errno, "cannot open the network namespace") : 0;
+}
+
+static int take_network(struct stage *st, struct err *err)
+{
+	st->netns_fd = fd_take(&st->pty_fd);
+	return 0;
+}
+
 /* ---- the root file system, inside ---- */
 
 /* A mount namespace that others are in, too: what is mounted shows there. */
@@ -183,6 +205,9 @@ static const struct stage_step steps[] = {
 	{ STAGE_CLONE, "clone into new namespaces", nsjoin_clone, NULL },
 	{ STAGE_INSIDE, "die with the monitor", init_die_with_monitor, NULL },
 	{ STAGE_INSIDE, "close what is the monitor's", init_close_others, NULL },
+	{ STAGE_INSIDE, "show its network", show_network, joins_processes },
+	{ STAGE_TELL_OUTSIDE, "shown", NULL, joins_processes },
+	{ STAGE_OUTSIDE, "take its network", take_network, joins_processes },
 	{ STAGE_OUTSIDE, "map ids", map_ids, makes_userns },
 	{ STAGE_OUTSIDE, "enter the cgroup", enter_cgroup, has_cgroup },
 	{ STAGE_TELL_INSIDE, "mapped", NULL, NULL },

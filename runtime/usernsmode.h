@@ -7,17 +7,29 @@
  *      keep-id             the user has the same number inside as outside: UID → 0, the others → 1…
  *      keep-id:uid=U,gid=G the user is U inside
  *      nomap               0 → 1…: the user is not there at all
+ *      auto[:size=N]       0… → N ids that no other such container has
+ *      container:NAME      as in that container, whose user namespace it is
  */
 
 #include "base/err.h"
 #include "base/str.h"
 #include "overlay/idmap.h"
 
-enum usernsmode_kind { USERNSMODE_DEFAULT, USERNSMODE_KEEP_ID, USERNSMODE_NOMAP };
+#define USERNSMODE_AUTO_SIZE 1024 /* ids, unless told otherwise */
+
+enum usernsmode_kind {
+	USERNSMODE_DEFAULT,
+	USERNSMODE_KEEP_ID,
+	USERNSMODE_NOMAP,
+	USERNSMODE_AUTO,
+	USERNSMODE_CONTAINER,
+};
 
 struct usernsmode {
 	enum usernsmode_kind kind;
 	uint32_t uid, gid; /* of the user inside, USERNSMODE_KEEP_ID */
+	uint32_t size, base; /* USERNSMODE_AUTO: its ids in the parent namespace; 0: to be chosen */
+	const char *target; /* USERNSMODE_CONTAINER: points into the text */
 };
 
 /**
@@ -32,10 +44,18 @@ int usernsmode_parse(
 char *usernsmode_text(const struct usernsmode *m);
 
 /**
+ * usernsmode_choose() - a base for @m, whose size is set, among those of others
+ * @texts: what others have, in the words of usernsmode_text(); those that are not auto are skipped
+ * @n_ids: of the parent namespace, 0 being the user's
+ * Return: 0; -ERANGE if there is no room.
+ */
+int usernsmode_choose(struct usernsmode *m, const struct strv *texts, uint32_t n_ids);
+
+/**
  * usernsmode_map() - inside: the container's ids; outside: the parent namespace's
  * @own:  all ids of the parent namespace, each mapped to itself
  * @keep: the id that the user has inside
  * Return: 0; -ERANGE if the parent namespace has too few ids for it; -ENOMEM.
  */
 int usernsmode_map(
-	enum usernsmode_kind kind, const struct idmap *own, uint32_t keep, struct idmap *ret);
+	const struct usernsmode *m, const struct idmap *own, uint32_t keep, struct idmap *ret);

@@ -4,9 +4,11 @@
 
 #include "base/at.h"
 #include "base/cleanup.h"
+#include "runtime/control.h"
 #include "runtime/etcfiles.h"
 #include "runtime/mnt.h"
-#include "runtime/usernsmode.h"
+#include "runtime/nsshare.h"
+#include "runtime/usernsauto.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -17,6 +19,7 @@ void boot_init(struct boot *b)
 	b->img.lease_fd = b->root_mount = -1;
 	network_init(&b->network);
 	b->uids = b->gids = (struct idmap){ 0 };
+	memset(b->ns_paths, 0, sizeof(b->ns_paths));
 	ctr_init(&b->c);
 }
 
@@ -75,23 +78,61 @@ static int open_upper(const struct ctr_dir *d, struct err *err)
 	return ret < 0 ? err_set(err, ret, "cannot open the container's upper directory") : ret;
 }
 
-static int map_ids(struct boot *b, struct err *err)
+/* The user namespace is the other container's, so its map is. */
+static int copy_maps(struct boot *b, const char *id, struct err *err)
 {
-	struct idmap uids = { 0 }, gids = { 0 };
-	struct usernsmode mode;
-	int r;
+	const struct control ctl = { .store_fd = b->c.store_fd, .rundir_fd = -1 };
+	const struct usernsmode plain = { .kind = USERNSMODE_DEFAULT };
+	auto_spec *spec = NULL;
+	int r = control_spec(&ctl, id, &spec, err);
 
-	r = usernsmode_parse(b->c.opts.userns, 0, 0, &mode, err);
 	if (r < 0)
 		return r;
+	if (spec->uid_map.n == 0)
+		return err_say(err, -EINVAL, "container '%.12s' shares its users itself", id);
+	r = usernsmode_map(&plain, &spec->uid_map, 0, &b->uids);
+	if (r >= 0)
+		r = usernsmode_map(&plain, &spec->gid_map, 0, &b->gids);
+	return r < 0 ? err_set(err, r, "cannot read the ids of container '%.12s'", id) : 0;
+}
+
+static uint32_t count_ids(const struct idmap *m)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < m->n; i++)
+		n += m->v[i].n;
+	return n;
+}
+
+static int choose_auto(struct boot *b, struct usernsmode *mode, const struct idmap *uids,
+	const struct idmap *gids, struct err *err)
+{
+	uint32_t n_uids = count_ids(uids), n_gids = count_ids(gids);
+
+	if (mode->kind != USERNSMODE_AUTO || mode->base != 0)
+		return 0;
+	if (n_uids < 2 || n_gids < 2)
+		return -ERANGE;
+	return usernsauto_take(b->c.store_fd, b->c.dir.fd, mode, n_uids < n_gids ? n_uids : n_gids,
+		&b->c.opts, err);
+}
+
+static int map_own_ids(struct boot *b, struct usernsmode *mode, struct err *err)
+{
+	struct idmap uids = { 0 }, gids = { 0 };
+	int r;
+
 	r = userns_own_ids(&uids, &gids);
 	if (r < 0)
 		err_set(err, r, "cannot read the ids of this user namespace");
 	if (r >= 0)
-		r = usernsmode_map(mode.kind, &uids, mode.uid, &b->uids);
+		r = choose_auto(b, mode, &uids, &gids, err);
 	if (r >= 0)
-		r = usernsmode_map(mode.kind, &gids, mode.gid, &b->gids);
-	if (r == -ERANGE) {
+		r = usernsmode_map(mode, &uids, mode->uid, &b->uids);
+	if (r >= 0)
+		r = usernsmode_map(mode, &gids, mode->gid, &b->gids);
+	if (r == -ERANGE && (mode->kind != USERNSMODE_AUTO || count_ids(&uids) < 2)) {
 		err_say(err, r, "--userns %s needs subordinate ids", b->c.opts.userns);
 		err_hint(err, r,
 			"run 'usermod --add-subuids 100000-165535 --add-subgids 100000-165535 "
@@ -100,6 +141,17 @@ static int map_ids(struct boot *b, struct err *err)
 	idmap_done(&uids);
 	idmap_done(&gids);
 	return r;
+}
+
+static int map_ids(struct boot *b, struct err *err)
+{
+	struct usernsmode mode;
+	int r = usernsmode_parse(b->c.opts.userns, 0, 0, &mode, err);
+
+	if (r < 0)
+		return r;
+	return mode.kind == USERNSMODE_CONTAINER ? copy_maps(b, mode.target, err)
+						 : map_own_ids(b, &mode, err);
 }
 
 int boot_root(struct boot *b, struct err *err)
@@ -159,6 +211,29 @@ static int make_etcfiles(struct boot *b, struct err *err)
 
 /* ---- start ---- */
 
+/* config.json knows that namespaces are joined; which ones is known now. */
+static int share_namespaces(struct boot *b, struct err *err)
+{
+	const struct usernsmode plain = { .kind = USERNSMODE_DEFAULT };
+	struct spec *spec = b->c.spec;
+	int r = nsshare_resolve(&b->c.opts.shares, b->c.store_fd, b->ns_paths, err);
+
+	if (r < 0)
+		return r;
+	for (int ns = 0; ns < SPEC_NS_MAX_; ns++)
+		if (b->ns_paths[ns])
+			spec->ns[ns].path = b->ns_paths[ns];
+	if (b->network.ns_path)
+		spec->ns[SPEC_NS_NET].path = b->network.ns_path;
+	if (!b->ns_paths[SPEC_NS_USER] || spec->uid_map.n > 0)
+		return 0;
+	/* Whose files the container's streams are. */
+	r = usernsmode_map(&plain, &b->uids, 0, &spec->uid_map);
+	if (r >= 0)
+		r = usernsmode_map(&plain, &b->gids, 0, &spec->gid_map);
+	return r < 0 ? err_set(err, r, "ids") : 0;
+}
+
 int boot_start(struct boot *b, struct ctr_start_opts *opts, struct err *err)
 {
 	int r;
@@ -167,13 +242,12 @@ int boot_start(struct boot *b, struct ctr_start_opts *opts, struct err *err)
 		&b->network, img_store_dirfd(b->store), b->c.dir.id, b->c.record.name, err);
 	if (r >= 0)
 		r = make_etcfiles(b, err);
+	if (r >= 0)
+		r = share_namespaces(b, err);
 	if (r < 0) {
 		network_end(&b->network);
 		return r;
 	}
-	/* config.json knows that a namespace is joined; which one is known now. */
-	if (b->network.ns_path)
-		b->c.spec->ns[SPEC_NS_NET].path = b->network.ns_path;
 	opts->root_mount = fd_take(&b->root_mount);
 	opts->network = &b->network;
 	r = ctr_create(&b->c, opts, err);
@@ -206,6 +280,8 @@ void boot_done(struct boot *b)
 	img_done(&b->img);
 	img_store_close(b->store);
 	network_done(&b->network);
+	for (int ns = 0; ns < SPEC_NS_MAX_; ns++)
+		free(b->ns_paths[ns]);
 	idmap_done(&b->uids);
 	idmap_done(&b->gids);
 }

@@ -19,6 +19,7 @@ struct boot {
 	struct container c;
 	int root_mount; /* -1: not mounted */
 	struct network network;
+	char *ns_paths[SPEC_NS_MAX_]; /* of namespaces that are shared; NULL: not */
 	struct idmap uids, gids; /* the container's on the parent namespace's, by boot_root() */
 };
 

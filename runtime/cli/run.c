@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "runtime/cli/user.h"
 #include "runtime/control.h"
+#include "runtime/nsshare.h"
 #include "runtime/rundir.h"
 #include "runtime/seccomp_json.h"
 #include "runtime/spec_json.h"
@@ -43,6 +44,26 @@ static bool is_host(const char *mode)
 	return mode && str_eq(mode, "host");
 }
 
+/* Which one it is each start finds out: see boot_start(). */
+static void join_placeholder(struct spec_make *m, const char *share)
+{
+	static const struct {
+		const char *word, *path;
+		enum spec_ns ns;
+	} known[] = {
+		{ "user=", "/proc/self/ns/user", SPEC_NS_USER },
+		{ "pid=", "/proc/self/ns/pid", SPEC_NS_PID },
+		{ "uts=", "/proc/self/ns/uts", SPEC_NS_UTS },
+		{ "cgroup=", "/proc/self/ns/cgroup", SPEC_NS_CGROUP },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (str_starts(share, known[i].word)) {
+			m->ns[known[i].ns].mode = SPEC_MAKE_JOIN;
+			m->ns[known[i].ns].path = known[i].path;
+		}
+}
+
 static void fill_namespaces(const struct run *run, struct spec_make *m)
 {
 	static const enum spec_ns always[] = { SPEC_NS_USER, SPEC_NS_MNT, SPEC_NS_PID, SPEC_NS_IPC,
@@ -50,6 +71,8 @@ static void fill_namespaces(const struct run *run, struct spec_make *m)
 
 	for (size_t i = 0; i < ARRAY_SIZE(always); i++)
 		m->ns[always[i]].mode = SPEC_MAKE_NEW;
+	for (size_t i = 0; i < run->b.c.opts.shares.n; i++)
+		join_placeholder(m, run->b.c.opts.shares.v[i]);
 	if (is_host(run->opts->pid))
 		m->ns[SPEC_NS_PID].mode = SPEC_MAKE_HOST;
 	if (is_host(run->opts->ipc))
@@ -180,6 +203,27 @@ static int find_user(struct run *run, struct userdb_user *ret, struct err *err)
 
 /* ---- making it ---- */
 
+/* Enough ids for the user that it runs as, if that is a number. */
+static int size_auto(struct run *run, struct err *err)
+{
+	const char *user = run->opts->user;
+	struct usernsmode *mode = &run->plan.userns;
+	auto_free char *name = NULL;
+	uint64_t uid;
+
+	if (mode->kind != USERNSMODE_AUTO || mode->size > 0)
+		return 0;
+	if (!user)
+		user = json_get_str(json_object_get(run->b.image_config, "config"), "User");
+	name = user ? strndup(user, strcspn(user, ":")) : NULL;
+	mode->size = USERNSMODE_AUTO_SIZE;
+	if (name && str_to_u64(name, INT32_MAX - 1, &uid) == 0 && uid >= mode->size)
+		mode->size = (uint32_t)uid + 1;
+	free(run->b.c.opts.userns);
+	run->b.c.opts.userns = usernsmode_text(mode);
+	return run->b.c.opts.userns ? 0 : err_set(err, -ENOMEM, "options");
+}
+
 /* A new container with its files, its root mounted. */
 static int make(struct run *run, struct err *err)
 {
@@ -191,7 +235,9 @@ static int make(struct run *run, struct err *err)
 	if (r < 0)
 		return r;
 	b->c.record.auto_remove = run->opts->rm;
-	r = boot_root(b, err);
+	r = size_auto(run, err);
+	if (r >= 0)
+		r = boot_root(b, err);
 	if (r >= 0)
 		r = find_user(run, &user, err);
 	if (r >= 0)
@@ -202,6 +248,36 @@ static int make(struct run *run, struct err *err)
 }
 
 /* ---- before it is made ---- */
+
+/* Users are shared with processes: a procfs can be mounted by root of its namespace alone. */
+static int share_namespaces(struct run *run, struct err *err)
+{
+	const struct {
+		enum spec_ns ns;
+		const char *value;
+	} wanted[] = { { SPEC_NS_PID, run->opts->pid }, { SPEC_NS_UTS, run->opts->uts },
+		{ SPEC_NS_CGROUP, run->opts->cgroupns } };
+	struct ctropts *o = &run->b.c.opts;
+	int store_fd = img_store_dirfd(run->b.store), r = 0;
+	const char *users = NULL;
+
+	if (run->plan.userns.kind == USERNSMODE_CONTAINER)
+		users = run->opts->userns;
+	else if (!run->opts->userns && nsshare_is(run->opts->pid) &&
+		 str_starts(run->opts->pid, "container:"))
+		users = run->opts->pid;
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(wanted); i++)
+		if (nsshare_is(wanted[i].value))
+			r = nsshare_add(&o->shares, store_fd, wanted[i].ns, wanted[i].value, err);
+	if (r < 0 || !users)
+		return r;
+	r = nsshare_add(&o->shares, store_fd, SPEC_NS_USER, users, err);
+	if (r < 0)
+		return r;
+	free(o->userns);
+	o->userns = strdup(strchr(o->shares.v[o->shares.n - 1], '=') + 1);
+	return o->userns ? 0 : err_set(err, -ENOMEM, "namespaces");
+}
 
 /* What has the name, unless it is somebody else's by now. */
 static int replace(struct run *run, struct err *err)
@@ -336,6 +412,8 @@ static int prepare(struct run *run, struct err *err)
 		r = find_image(run, err);
 	if (r >= 0 && run->opts->publish_all)
 		r = publish_exposed(run, err);
+	if (r >= 0)
+		r = share_namespaces(run, err);
 	return r < 0 ? r : replace(run, err);
 }
 

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "runtime/netmode.h"
+#include "runtime/nsshare.h"
 #include "runtime/size.h"
 #include "runtime/spec_env.h"
 
@@ -153,10 +154,15 @@ static int check_namespace(const char *option, const char *value, struct err *er
 {
 	if (!value || str_eq(value, "host") || str_eq(value, "private"))
 		return 0;
+	if (!str_eq(option, "--ipc") && nsshare_is(value))
+		return 0;
 	if (str_eq(option, "--ipc") && str_eq(value, "shareable"))
 		return 0;
 	err_say(err, -EOPNOTSUPP, "%s %.64s: not supported", option, value);
-	return err_hint(err, -EOPNOTSUPP, "%s host or private", option);
+	return err_hint(err, -EOPNOTSUPP,
+		str_eq(option, "--ipc") ? "%s host or private"
+					: "%s host, private or container:NAME",
+		option);
 }
 
 static int plan_users(
@@ -178,6 +184,8 @@ static int plan_users(
 	if (r == 0)
 		r = check_namespace("--pid", o->pid, err);
 	if (r == 0)
+		r = check_namespace("--cgroupns", o->cgroupns, err);
+	if (r == 0)
 		r = check_namespace("--ipc", o->ipc, err);
 	if (r == 0)
 		r = check_namespace("--uts", o->uts, err);
@@ -193,7 +201,6 @@ static const struct {
 	const char *words[4];
 	const char *hint;
 } few_words[] = {
-	{ "--cgroupns", offsetof(struct run_opts, cgroupns), { "private", "host" }, NULL },
 	{ "--cgroups", offsetof(struct run_opts, cgroups), { "enabled", "disabled" }, NULL },
 	{ "--image-volume", offsetof(struct run_opts, image_volume),
 		{ "bind", "anonymous", "tmpfs", "ignore" }, NULL },

@@ -29,14 +29,57 @@ t_nomap_has_no_id_of_the_user() {
 	mkdir -m 700 data
 	assert_eq "$(ctr --userns nomap -- sh -c 'id -u; touch /x; stat -c %u /x' | tr '\n' ' ')" "0 0 "
 	assert_fails any 'denied' ctr --userns nomap -v "$PWD/data:/data" -- ls /data
-	assert_fails 125 "nomap, keep-id or host" ctr --userns auto -- true
 }
 
 t_namespaces_of_the_host() {
 	assert_eq "$(ctr --pid host -- readlink /proc/self/ns/pid)" "$(readlink /proc/self/ns/pid)"
 	assert_eq "$(ctr --uts host -- readlink /proc/self/ns/uts)" "$(readlink /proc/self/ns/uts)"
 	assert_eq "$(ctr --ipc host -- readlink /proc/self/ns/ipc)" "$(readlink /proc/self/ns/ipc)"
-	assert_fails 125 "host or private" ctr --pid container:x -- true
+	assert_fails 125 "host or private" ctr --ipc container:x -- true
+	assert_fails 125 "no container" ctr --pid container:x -- true
+}
+
+t_auto_has_ids_of_its_own() {
+	have_subids || skip "no subordinate ids"
+	local i
+
+	for i in 1 2 3; do
+		store run -d --name "a$i" --userns auto --network none "$FIX_IMAGE" sleep 1000 > /dev/null &
+	done
+	wait
+	for i in 1 2 3; do
+		store exec "a$i" cat /proc/self/uid_map
+	done > maps
+	assert_eq "$(awk '{ print $1, $3 }' maps | sort -u)" "0 1024"
+	assert_eq "$(awk '{ print $2 }' maps | sort -u | wc -l)" 3
+	store exec a1 sh -c 'touch /mine; chown 1000 /mine; stat -c %u /mine /etc' > out
+	assert_eq "$(tr '\n' ' ' < out)" "1000 0 "
+	store restart -t 0 a1 > /dev/null
+	assert_eq "$(store exec a1 stat -c %u /mine)" 1000
+	assert_eq "$(ctr --userns auto -u 5000 -- sh -c 'id -u; cat /proc/self/uid_map' | awk '{ print $1, $3 }' | tr '\n' ' ')" \
+		"5000  0 5001 "
+	assert_eq "$(ctr --userns auto:size=10 -- awk '{ print $3 }' /proc/self/uid_map)" 10
+	assert_fails 125 "are not free" ctr --userns auto:size=2000000000 -- true
+	store rm -f a1 a2 a3 > /dev/null
+	assert_nothing_left
+}
+
+t_namespaces_of_another_container() {
+	store run -d --name first --hostname one --network none "$FIX_IMAGE" sleep 1000 > /dev/null
+	assert_match "$(ctr --pid container:first -- ps)" '^ +1 root +sleep 1000'
+	assert_eq "$(ctr --uts container:first -- hostname)" one
+	assert_eq "$(ctr --userns container:first -- readlink /proc/self/ns/user)" "$(store exec first readlink /proc/self/ns/user)"
+	assert_eq "$(ctr --cgroupns container:first -- readlink /proc/self/ns/cgroup)" "$(store exec first readlink /proc/self/ns/cgroup)"
+	store run -d --name second --pid container:first --network none "$FIX_IMAGE" sleep 1001 > /dev/null
+	store restart -t 0 second > /dev/null
+	wait_for 'store exec first ps | grep -q "sleep 1001"'
+	assert_eq "$(store exec second stat -c %u /etc)" 0
+	store rm -f second > /dev/null
+	store exec first ps | grep -q "sleep 1000" || fail "the first one was hit"
+	store stop -t 0 first > /dev/null
+	assert_fails 125 "is not running" ctr --pid container:first -- true
+	store rm -f first > /dev/null
+	assert_nothing_left
 }
 
 t_small_things() {
