@@ -205,6 +205,8 @@ int ovl_setattr(struct ovl_fs *fs, uint64_t id, const struct ovl_attr *a, struct
 	pthread_mutex_lock(&n->lock);
 	copyup_wait(n);
 	n->n_attr_changes++;
+	if (a->set & OVL_SET_MODE)
+		node_flags_set(n, 0, NODE_SIMPLE);
 	r = set_upper(fs, n, a);
 	if (r == 0)
 		r = node_stat_locked(fs, n, ret);

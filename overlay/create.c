@@ -36,6 +36,8 @@ struct making {
 	struct meta_want want;
 	char acl[LIMIT_ACL_BYTES]; /* the directory's default ACL */
 	ssize_t acl_len; /* 0: none */
+	mode_t dir_mode, disk_mode; /* of the directory, as shown and on disk: S_ISGID or 0 */
+	gid_t dir_gid;
 	bool set_acl; /* the new inode's own needs more than its mode */
 	char tmp[UPPER_WORK_NAME_BYTES];
 	int fd; /* of a new regular file or directory; else -1 */
@@ -53,27 +55,44 @@ static bool exists(const struct dir_slot *s)
 	return s->upper ? !is_whiteout(s) : s->has_lower;
 }
 
+/* What the directory hands down.  One that hands down nothing is not asked again. */
+static int ask_dir(struct making *m)
+{
+	struct stat disk, dir;
+
+	if (m->dir->flags & NODE_SIMPLE)
+		return 0;
+	if (fstat(m->dirfd.fd, &disk) < 0)
+		return -errno;
+	meta_show(m->fs, &disk, &m->dir->ov, &dir);
+	m->dir_mode = dir.st_mode & S_ISGID;
+	m->dir_gid = dir.st_gid;
+	m->disk_mode = disk.st_mode & S_ISGID;
+	m->acl_len = fgetxattr(m->dirfd.fd, ACL_DEFAULT, m->acl, sizeof(m->acl));
+	if (m->acl_len < 0 && (errno == ENODATA || errno == EOPNOTSUPP) && !m->dir_mode &&
+		!m->disk_mode)
+		node_flags_set(m->dir, NODE_SIMPLE, 0);
+	return 0;
+}
+
 /* Owner and mode: set-gid directories, default ACLs, umask. */
 static int inherit(struct making *m, const struct ovl_new *what, const struct ovl_cred *cred)
 {
 	struct ovl_fs *fs = m->fs;
 	uint32_t uid = cred->uid, gid = cred->gid, mode = what->mode;
-	struct stat disk, dir;
-	int r;
+	int r = ask_dir(m);
 
-	if (fstat(m->dirfd.fd, &disk) < 0)
-		return -errno;
-	meta_show(fs, &disk, &m->dir->ov, &dir);
-	if (dir.st_mode & S_ISGID)
-		gid = dir.st_gid;
+	if (r < 0)
+		return r;
+	if (m->dir_mode & S_ISGID)
+		gid = m->dir_gid;
 	if (fs->flags & (OVL_SQUASH_OWNER | OVL_SQUASH_UID))
 		uid = fs->euid;
 	if (fs->flags & (OVL_SQUASH_OWNER | OVL_SQUASH_GID))
 		gid = fs->egid;
-	if (S_ISDIR(mode) && (dir.st_mode & S_ISGID))
+	if (S_ISDIR(mode) && (m->dir_mode & S_ISGID))
 		mode |= S_ISGID;
 	if (!S_ISLNK(mode)) {
-		m->acl_len = fgetxattr(m->dirfd.fd, ACL_DEFAULT, m->acl, sizeof(m->acl));
 		if (m->acl_len > 0) {
 			char own[LIMIT_ACL_BYTES];
 
@@ -98,14 +117,12 @@ static bool is_plain(const struct making *m)
 {
 	const struct ovl_fs *fs = m->fs;
 	uint32_t mode = m->want.mode, need = S_ISDIR(mode) ? 0700 : 0600;
-	struct stat st;
 
-	if (m->slot.upper || m->slot.has_lower || m->acl_len > 0 || S_ISCHR(mode) ||
-		S_ISBLK(mode) || fstat(m->dirfd.fd, &st) < 0)
+	if (m->slot.upper || m->slot.has_lower || m->acl_len > 0 || S_ISCHR(mode) || S_ISBLK(mode))
 		return false;
 	if (!S_ISLNK(mode) && !fs->can_override && (mode & need) != need)
 		return false;
-	if ((st.st_mode & S_ISGID) || (fs->flags & OVL_KEEP_OWNERS))
+	if ((m->disk_mode & S_ISGID) || (fs->flags & OVL_KEEP_OWNERS))
 		return false;
 	return meta_disk_uid(fs, &m->want.owner) == fs->euid &&
 	       meta_disk_gid(fs, &m->want.owner) == fs->egid;
@@ -129,8 +146,11 @@ static int make_plain(struct making *m)
 	}
 	if (r < 0)
 		return -errno;
-	if (fstatat(dirfd, m->name, &m->st, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
+	if (fstatat(dirfd, m->name, &m->st, AT_SYMLINK_NOFOLLOW) < 0) {
+		r = -errno;
+		(void)unlinkat(dirfd, m->name, S_ISDIR(mode) ? AT_REMOVEDIR : 0);
+		return r;
+	}
 	return 0;
 }
 
@@ -203,7 +223,23 @@ static int make_in_work(struct making *m)
 		(void)at_remove_tree(work, m->tmp);
 		return r;
 	}
+	/* Its change time is now that of the rename. */
+	(void)fstatat(m->dirfd.fd, m->name, &m->st, AT_SYMLINK_NOFOLLOW);
 	return 0;
+}
+
+/* What is known of a new inode need not be asked for. */
+static void note_new(const struct making *m, struct node *n)
+{
+	const uint32_t setid = S_ISDIR(n->fmt) ? S_ISGID : S_ISUID | S_ISGID;
+
+	n->flags = NODE_UPPER | (S_ISDIR(n->fmt) ? NODE_LISTED : 0);
+	if (m->acl_len <= 0 && !((m->want.mode | m->st.st_mode) & setid))
+		n->flags |= NODE_SIMPLE;
+	n->upper_ino = m->st.st_ino;
+	n->ov = m->ov;
+	n->mtime = m->st.st_mtim;
+	n->mtime_kept = true;
 }
 
 /* The struct of what was made, its name, and the kernel's look-up. */
@@ -211,6 +247,7 @@ static int bind_new(struct making *m, struct ovl_entry *ret)
 {
 	struct ovl_fs *fs = m->fs;
 	uint64_t id = NODE_BORN | m->st.st_ino;
+	struct child made = { .by_upper = true, .um.st = m->st };
 	struct fd_ref ref;
 	struct node *n;
 	int r;
@@ -220,9 +257,7 @@ static int bind_new(struct making *m, struct ovl_entry *ret)
 	n = node_new(id, NODE_NO_HANDLE, INUM_UPPER | m->st.st_ino, m->want.mode & S_IFMT);
 	if (!n)
 		return -ENOMEM;
-	n->flags = NODE_UPPER | (S_ISDIR(m->want.mode) ? NODE_LISTED : 0);
-	n->upper_ino = m->st.st_ino;
-	n->ov = m->ov;
+	note_new(m, n);
 	r = node_link_add(fs->nodes, n, m->dir, m->name, strlen(m->name));
 	if (r < 0) {
 		node_put_fresh(fs->nodes, n);
@@ -234,7 +269,8 @@ static int bind_new(struct making *m, struct ovl_entry *ret)
 	if (m->fd >= 0 && fdc_put_take_fd(fs->fds, n, fd_take(&m->fd), &ref) == 0)
 		fdc_release(fs->fds, &ref);
 	ret->id = id;
-	r = node_stat(fs, n, &ret->st);
+	made.node = n;
+	r = child_stat(fs, &made, &ret->st);
 	if (r == 0)
 		(void)node_looked_up(fs->nodes, id);
 	node_put(fs->nodes, n);

@@ -147,6 +147,24 @@ void fdc_release(struct fd_cache *c, struct fd_ref *r)
 	*r = (struct fd_ref){ -1, NULL };
 }
 
+int fdc_take_at(struct fd_cache *c, struct fd_slot **home)
+{
+	struct fd_slot *s;
+	int fd = -1;
+
+	pthread_mutex_lock(&c->lock);
+	s = *home;
+	if (s && s->n_users == 0) {
+		unchain(c, s);
+		fd = s->fd;
+	} else {
+		s = NULL;
+	}
+	pthread_mutex_unlock(&c->lock);
+	free(s);
+	return fd;
+}
+
 void fdc_drop_at(struct fd_cache *c, struct fd_slot **home)
 {
 	struct fd_slot *s;

@@ -36,6 +36,9 @@ int fdc_put_take_fd_at(struct fd_cache *c, struct fd_slot **home, int fd, struct
 
 void fdc_release(struct fd_cache *c, struct fd_ref *r);
 
+/** fdc_take_at() - the descriptor, the caller's own from now on, if it is open and unused; or -1 */
+int fdc_take_at(struct fd_cache *c, struct fd_slot **home);
+
 /** fdc_drop_at() - forget the descriptor; it is closed when nobody uses it any more */
 void fdc_drop_at(struct fd_cache *c, struct fd_slot **home);
 

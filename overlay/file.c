@@ -286,6 +286,8 @@ static int begin_write(struct node *n, int fd, bool cached, struct kept *ret)
 	pthread_mutex_lock(&n->lock);
 	if (!cached) {
 		n->mtime_kept = false;
+	} else if (n->mtime_kept && (n->flags & NODE_SIMPLE)) {
+		*ret = (struct kept){ 0, n->n_attr_changes };
 	} else {
 		r = fstat(fd, &st) < 0 ? -errno : 0;
 		if (r == 0 && !n->mtime_kept) {

@@ -206,7 +206,11 @@ int locate_keep(struct ovl_fs *fs, struct node *n)
 		return 0;
 	if (__atomic_load_n(&fs->n_orphan_fds, __ATOMIC_RELAXED) >= fs->max_orphan_fds)
 		return -EMFILE;
-	if (fdc_get(fs->fds, n, &ref)) {
+	/* A directory's is still needed to remove what is in it. */
+	fd = S_ISDIR(n->fmt) ? -1 : fdc_take_at(fs->fds, &n->slot);
+	if (fd >= 0) {
+		/* nobody else uses it */
+	} else if (fdc_get(fs->fds, n, &ref)) {
 		fd = fcntl(ref.fd, F_DUPFD_CLOEXEC, 3);
 		fdc_release(fs->fds, &ref);
 		if (fd < 0)

@@ -50,6 +50,8 @@ enum node_flags {
 	NODE_ALONE =
 		1 << 7, /* directory: nothing of the lower one that it is a copy of shows in it */
 	NODE_MOVED = 1 << 8, /* directory: pinned, since the lower has it somewhere else */
+	NODE_SIMPLE = 1 << 9, /* upper: a file is known to have no ACL, capability and set-id bit,
+				 a directory no default ACL and set-gid bit; not looked for again */
 };
 
 /* Owner, mode and type that the upper's inode itself cannot have. */

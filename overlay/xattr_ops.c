@@ -59,6 +59,13 @@ static ssize_t get_lower(
 	return n;
 }
 
+/* The kernel asks new files for these, before the first write and at the first use of the mode. */
+static bool is_known_absent(const struct node *n, const char *name)
+{
+	return S_ISREG(n->fmt) && (__atomic_load_n(&n->flags, __ATOMIC_ACQUIRE) & NODE_SIMPLE) &&
+	       (str_eq(name, "security.capability") || str_eq(name, ACL_ACCESS));
+}
+
 ssize_t ovl_getxattr(struct ovl_fs *fs, uint64_t id, const char *name, void *buf, size_t size)
 {
 	struct node *n = fs->up ? node_find(fs->nodes, id) : NULL;
@@ -71,7 +78,7 @@ ssize_t ovl_getxattr(struct ovl_fs *fs, uint64_t id, const char *name, void *buf
 		node_put(fs->nodes, n);
 		return r;
 	}
-	r = xattr_to_upper(name, kept);
+	r = is_known_absent(n, name) ? -ENODATA : xattr_to_upper(name, kept);
 	if (r == 0)
 		r = open_upper(fs, n, &ref);
 	if (r == 0) {
@@ -216,6 +223,7 @@ static int change_upper(struct ovl_fs *fs, struct node *n, const struct xattr_ch
 
 	if (r < 0)
 		return r;
+	node_flags_set(n, 0, NODE_SIMPLE);
 	if (c->value)
 		r = fsetxattr(ref.fd, c->name, c->value, c->size, c->flags);
 	else

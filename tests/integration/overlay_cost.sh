@@ -146,4 +146,61 @@ t_large_reads_are_not_copied() {
 	ns check_large_reads_are_not_copied
 }
 
+check_calls_of_changes() {
+	mkdir -p tree/d
+	echo x > tree/d/x
+	mnt
+	echo first > mnt/d/first
+	calls 'printf new > mnt/d/new'
+	[ "$(awk '{ n += $1 } END { print n }' calls)" -le 7 ] ||
+		fail "creating and writing a file: $(paste -sd' ' calls)"
+	assert_eq "$(n_calls fgetxattr)" 0 "extended attributes that were read"
+	calls 'rm mnt/d/new'
+	assert_eq "$(n_calls fcntl)" 0 "duplicated descriptors"
+	[ "$(awk '{ n += $1 } END { print n }' calls)" -le 8 ] ||
+		fail "removing a file: $(paste -sd' ' calls)"
+}
+
+t_changes_take_few_system_calls() {
+	need strace
+	ns check_calls_of_changes
+}
+
+# Each change comes after a file was made, when the directory and the file are known to have nothing special.
+check_what_is_not_asked_again() {
+	mkdir -p tree/d
+	mnt
+	mkdir mnt/new
+	for dir in mnt/d mnt/new; do
+		echo 1 > $dir/before
+		setfacl -m u:5:r $dir/before
+		assert_eq "$(getfacl -cnp $dir/before | grep -c '^user:5:r--')" 1
+		setfattr -n user.a -v 1 $dir/before
+		chmod 4755 $dir/before
+		assert_eq "$(stat -c %a $dir/before)" 4755
+		setpriv --bounding-set -fsetid --inh-caps -all -- python3 -c "
+import mmap, sys
+f = open('$dir/before', 'r+b')
+m = mmap.mmap(f.fileno(), 2)
+m[0] = 50
+m.flush()"
+		assert_eq "$(stat -c %a $dir/before)" 4755 "mode after a write through a mapping"
+		setfacl -d -m u:7:rwx $dir
+		echo 2 > $dir/with-acl
+		assert_eq "$(getfacl -cnp $dir/with-acl | grep -c '^user:7:')" 1
+		setfacl -k $dir
+		chmod 2775 $dir
+		mkdir $dir/sub
+		assert_eq "$(stat -c %a $dir/sub)" 2755
+		chmod g-s $dir
+		mkdir $dir/sub2
+		assert_eq "$(stat -c %a $dir/sub2)" 755
+	done
+}
+
+t_what_is_not_asked_again_is_still_seen() {
+	need setfacl python3
+	ns check_what_is_not_asked_again
+}
+
 run_tests
