@@ -221,7 +221,8 @@ static int write_in_proc(const struct stage *st, const char *path, const char *t
 
 	if (st->rootfs.proc_fd < 0)
 		return -ENOENT;
-	fd = at_open(st->rootfs.proc_fd, path, O_WRONLY, 0);
+	/* What is mounted in there, or linked, is no setting of the kernel. */
+	fd = at_open_here(st->rootfs.proc_fd, path, O_WRONLY);
 	return fd < 0 ? fd : fd_write_all(fd, text, strlen(text));
 }
 
