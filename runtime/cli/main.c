@@ -26,6 +26,7 @@ static const struct cli_verb *const groups[] = {
 	cli_verbs_logs,
 	cli_verbs_mount,
 	cli_verbs_network,
+	cli_verbs_network_show,
 	cli_verbs_port,
 	cli_verbs_prune,
 	cli_verbs_ps,

@@ -1,39 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Verbs: network create, ls, inspect, rm, prune, connect, disconnect. */
+/* Verbs: network create, rm, prune, connect, disconnect. */
 #include "base/cleanup.h"
 #include "image/store.h"
 #include "runtime/cli/cli.h"
+#include "runtime/cli/networks.h"
 #include "runtime/cli/running.h"
 #include "runtime/netlinkage.h"
-#include "runtime/netstore.h"
-#include "runtime/network.h"
-#include "runtime/record.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <sys/random.h>
 #include <time.h>
-
-/* The store and the lock of its networks, for one verb. */
-struct networks {
-	struct img_store *store;
-	struct netstore net;
-};
-
-static int networks_open(const struct cli *cli, struct networks *ret, struct err *err)
-{
-	int r;
-
-	*ret = (struct networks){ .net = NETSTORE_INIT };
-	r = img_store_open(&ret->store, cli->root, err);
-	return r < 0 ? r : netstore_open(&ret->net, img_store_dirfd(ret->store), err);
-}
-
-static void networks_close(struct networks *n)
-{
-	netstore_close(&n->net);
-	img_store_close(n->store);
-}
 
 /* ---- create ---- */
 
@@ -42,21 +19,33 @@ struct create_opts {
 	bool ipv6, internal;
 	uint64_t mtu;
 	struct strv dns, label, opt;
+	const char *driver;
+	bool ignore;
 };
 
 static const struct args_opt create_table[] = {
+	{ "disable-dns", 0, ARGS_REFUSED, 0, NULL, "'lamina run --dns ADDRESS' asks others" },
 	{ "dns", 0, ARGS_LIST, offsetof(struct create_opts, dns), "ADDRESS",
 		"forward to this server instead of the host's" },
+	{ "driver", 'd', ARGS_STRING, offsetof(struct create_opts, driver), "bridge",
+		"the only kind that there is" },
 	{ "gateway", 0, ARGS_STRING, offsetof(struct create_opts, gateway), "ADDRESS",
 		"instead of the first one" },
+	{ "ignore", 0, ARGS_FLAG, offsetof(struct create_opts, ignore), NULL,
+		"one that exists already is no error" },
+	{ "interface-name", 0, ARGS_REFUSED, 0, NULL,
+		"the bridge is 'br0' in 'lamina unshare --network NAME'" },
 	{ "internal", 0, ARGS_FLAG, offsetof(struct create_opts, internal), NULL,
 		"no way out of the network" },
+	{ "ip-range", 0, ARGS_REFUSED, 0, NULL,
+		"--subnet, and 'lamina run --ip' for single addresses" },
 	{ "ipv6", 0, ARGS_FLAG, offsetof(struct create_opts, ipv6), NULL, "IPv6 besides IPv4" },
 	{ "label", 0, ARGS_LIST, offsetof(struct create_opts, label), "KEY=VALUE",
 		"kept with the network" },
 	{ "mtu", 0, ARGS_U64, offsetof(struct create_opts, mtu), "BYTES", "default: 1500" },
 	{ "opt", 'o', ARGS_LIST, offsetof(struct create_opts, opt), "isolate=true|mtu=BYTES",
 		"as podman spells them; networks are always isolated" },
+	{ "route", 0, ARGS_REFUSED, 0, NULL, "the gateway is the only router of a network" },
 	{ "subnet", 0, ARGS_STRING, offsetof(struct create_opts, subnet), "CIDR",
 		"default: one that is free" },
 	{ 0 },
@@ -75,36 +64,11 @@ static int read_opts(struct create_opts *o, struct err *err)
 			return err_say(err, -EOPNOTSUPP, "networks are always isolated");
 		return err_say(err, -EINVAL, "unknown option '%s'", opt);
 	}
+	if (o->driver && !str_eq(o->driver, "bridge"))
+		return err_say(err, -EOPNOTSUPP,
+			"driver '%.64s' needs root of the host: 'bridge' is the one that there is",
+			o->driver);
 	return 0;
-}
-
-static int read_all(const struct netstore *s, struct net_def **ret, size_t *ret_n, struct err *err)
-{
-	auto_strv names = { 0 };
-	struct net_def *v;
-	size_t n = 0;
-	int r;
-
-	r = netstore_list(s, &names, err);
-	if (r < 0)
-		return r;
-	v = calloc(names.n + 1, sizeof(*v));
-	if (!v)
-		return err_set(err, -ENOMEM, "networks");
-	for (size_t i = 0; r >= 0 && i < names.n; i++) {
-		r = netstore_read(s, names.v[i], &v[n], err);
-		n += r >= 0;
-	}
-	*ret = v;
-	*ret_n = n;
-	return r;
-}
-
-static void free_all(struct net_def *v, size_t n)
-{
-	while (n > 0)
-		netdef_done(&v[--n]);
-	free(v);
 }
 
 /* A network of unique local addresses, RFC 4193 */
@@ -197,12 +161,12 @@ static int create(
 	snprintf(d.name, sizeof(d.name), "%s", name);
 	if (netmode_is_word(name))
 		return err_say(err, -EINVAL, "'%s' is a word of --network", name);
-	r = read_all(&n->net, &others, &n_others, err);
+	r = networks_read(n, &others, &n_others, err);
 	if (r >= 0)
 		r = fill_def(&d, o, others, n_others, err);
 	if (r >= 0)
 		r = check_others(&d, others, n_others, err);
-	free_all(others, n_others);
+	networks_free(others, n_others);
 	return r < 0 ? r : netstore_write(&n->net, &d, err);
 }
 
@@ -221,104 +185,11 @@ static int run_create(struct cli *cli, void *data, int argc, char **argv)
 	if (r >= 0)
 		r = create(&n, o, argv[0], &err);
 	networks_close(&n);
-	if (r < 0) {
+	if (r < 0 && !(r == -EEXIST && o->ignore)) {
 		err_wrap(&err, r, "cannot create network '%s'", argv[0]);
 		return cli_fail(&err);
 	}
 	return puts(argv[0]) < 0;
-}
-
-/* ---- ls, inspect ---- */
-
-struct ls_opts {
-	bool quiet, json;
-};
-
-static const struct args_opt ls_table[] = {
-	{ "json", 0, ARGS_FLAG, offsetof(struct ls_opts, json), NULL, "print JSON" },
-	{ "quiet", 'q', ARGS_FLAG, offsetof(struct ls_opts, quiet), NULL, "print names alone" },
-	{ 0 },
-};
-
-static size_t n_alive(const struct net_def *d)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < d->n_leases; i++)
-		n += netstore_is_alive(&d->leases[i].holder);
-	return n;
-}
-
-/* What is written down, without leases whose holders are gone. */
-static int print_json(struct net_def *v, size_t n, struct err *err)
-{
-	auto_json *list = json_array();
-	auto_free char *text = NULL;
-
-	for (size_t i = 0; list && i < n; i++) {
-		auto_buf b = { 0 };
-
-		for (size_t k = v[i].n_leases; k > 0; k--)
-			if (!netstore_is_alive(&v[i].leases[k - 1].holder))
-				ipam_release(&v[i], v[i].leases[k - 1].id);
-		if (netdef_dump(&v[i], &b) < 0 ||
-			json_array_append_new(list, json_loadb(b.data, b.len, 0, NULL)) < 0)
-			return err_set(err, -ENOMEM, "networks");
-	}
-	text = list ? json_dumps(list, JSON_INDENT(2)) : NULL;
-	return text && puts(text) >= 0 ? 0 : err_set(err, -EIO, "cannot print the networks");
-}
-
-static int run_ls(struct cli *cli, void *data, int argc, char **argv)
-{
-	const struct ls_opts *o = data;
-	struct net_def *v = NULL;
-	struct networks n;
-	struct err err = ERR_INIT;
-	size_t count = 0;
-	int r;
-
-	(void)argc;
-	(void)argv;
-	r = networks_open(cli, &n, &err);
-	if (r >= 0)
-		r = read_all(&n.net, &v, &count, &err);
-	networks_close(&n);
-	if (r >= 0 && o->json)
-		r = print_json(v, count, &err);
-	else if (r >= 0 && !o->quiet)
-		printf("%-20s  %-18s  %-24s  %s\n", "NAME", "SUBNET", "IPV6", "CONTAINERS");
-	for (size_t i = 0; r >= 0 && !o->json && i < count; i++)
-		if (o->quiet)
-			printf("%s\n", v[i].name);
-		else
-			printf("%-20s  %-18s  %-24s  %zu\n", v[i].name, v[i].cidr,
-				v[i].prefix6[0] ? v[i].prefix6 : "-", n_alive(&v[i]));
-	free_all(v, count);
-	return r < 0 ? cli_fail(&err) : 0;
-}
-
-static int run_inspect(struct cli *cli, void *data, int argc, char **argv)
-{
-	struct net_def *v = calloc((size_t)argc, sizeof(*v));
-	struct networks n;
-	struct err err = ERR_INIT;
-	size_t count = 0;
-	int r;
-
-	(void)data;
-	r = networks_open(cli, &n, &err);
-	if (r >= 0 && !v)
-		r = err_set(&err, -ENOMEM, "networks");
-	while (r >= 0 && count < (size_t)argc) {
-		r = netstore_read(&n.net, argv[count], &v[count], &err);
-		count += r >= 0;
-	}
-	networks_close(&n);
-	if (r >= 0)
-		r = print_json(v, count, &err);
-	free_all(v, count);
-	return r < 0 ? cli_fail(&err) : 0;
 }
 
 /* ---- rm, prune ---- */
@@ -330,9 +201,9 @@ static int remove_unused(const struct networks *n, const char *name, struct err 
 
 	if (r < 0)
 		return r;
-	if (n_alive(&d) > 0)
-		return err_say(
-			err, -EBUSY, "network '%s' is used by %zu containers", name, n_alive(&d));
+	if (networks_users(&d) > 0)
+		return err_say(err, -EBUSY, "network '%s' is used by %zu containers", name,
+			networks_users(&d));
 	return netstore_remove(&n->net, name, err);
 }
 
@@ -459,10 +330,6 @@ const struct cli_verb cli_verbs_network[] = {
 		sizeof(struct create_opts), 1, 1, false, run_create },
 	{ "network disconnect", "NETWORK CONTAINER", "take a network from a running container",
 		NULL, 0, 2, 2, false, run_disconnect },
-	{ "network inspect", "NAME…", "print networks and their containers as JSON", NULL, 0, 1, -1,
-		false, run_inspect },
-	{ "network ls", "[OPTION]…", "list networks", ls_table, sizeof(struct ls_opts), 0, 0, false,
-		run_ls },
 	{ "network prune", "", "remove networks that no container uses", NULL, 0, 0, 0, false,
 		run_prune },
 	{ "network rm", "NAME…", "remove networks", NULL, 0, 1, -1, false, run_rm },

@@ -259,8 +259,33 @@ t_wrong_networks_are_told() {
 	assert_fails 125 "no network 'nowhere'" in_ctr nowhere -- true
 	assert_fails 125 "no network 'nowhere'" lam network inspect nowhere
 	assert_eq "$(lam network inspect n | python3 -c 'import json, sys
-print(json.load(sys.stdin)[0]["subnet"])')" 10.89.0.0/24
+print(json.load(sys.stdin)[0]["subnets"][0]["subnet"])')" 10.89.0.0/24
 	assert_eq "$(lam network ls -q)" n
+}
+
+# As scripts for podman ask
+t_networks_are_shown_by_format_and_filter() {
+	start_host
+	lam network create -d bridge --label a=b --label c front > /dev/null
+	lam network create --internal --ipv6 --mtu 1400 back > /dev/null
+	assert_eq "$(lam network inspect --format '{{(index .Subnets 0).Subnet}} {{.Driver}} {{.Labels.a}}' front)" \
+		'10.89.0.0/24 bridge b'
+	assert_match "$(lam network inspect -f '{{range .Subnets}}{{.Gateway}} {{end}}{{.IPv6Enabled}} {{.Options.mtu}}' back)" \
+		'^10\.89\.1\.1 fd[0-9a-f:]+::2 true 1400$'
+	assert_eq "$(lam network ls --format '{{.Name}}:{{.Internal}}' | sort | tr '\n' ' ')" 'back:true front:false '
+	assert_eq "$(lam network ls -q --filter name=ron --filter driver=bridge)" front
+	assert_eq "$(lam network ls -q --filter label=a=b --filter label=c --filter label=a)" front
+	assert_eq "$(lam network ls -q --filter internal=true)" back
+	assert_match "$(lam network ls)" '^NAME +DRIVER +'
+	assert_fails 125 "filter 'x=y'" lam network ls --filter x=y
+	lam network exists front
+	assert_fails 1 '' lam network exists nowhere
+	lam network create --ignore front > /dev/null
+	assert_fails 125 "driver 'macvlan' needs root" lam network create -d macvlan x
+	assert_fails 125 'disable-dns' lam network create --disable-dns x
+	assert_fails 125 'ip-range' lam network create --ip-range 10.0.0.0/28 x
+	ctr web --network front
+	assert_eq "$(lam network inspect -f '{{range .Containers}}{{.Name}} {{.Ip}}{{end}}' front)" 'web 10.89.0.4'
 }
 
 t_addresses_in_networks_are_inspected() {
@@ -294,6 +319,28 @@ t_do_it_yourself() {
 		nsenter -t $a -n sh -c 'ip addr add 10.77.0.1/24 dev eth7; ip link set eth7 up'
 		nsenter -t $b -n sh -c 'ip addr add 10.77.0.2/24 dev eth7; ip link set eth7 up'"
 	assert_eq "$(inside db sh -c "$(fetch 10.77.0.1)")" web
+}
+
+# An interface of the host's, moved in before the command starts
+t_an_interface_is_there_before_the_command() {
+	local pid
+
+	start_host
+	lam create --name web --network none "$FIX_IMAGE" sh -c \
+		'ip addr show dev lan && exec httpd -f -p 80 -h /etc' > /dev/null
+	lam init web > /dev/null
+	assert_eq "$(lam inspect --format '{{.State.Status}}' web)" initialized
+	pid=$(lam inspect --format '{{.State.Pid}}' web)
+	host ip link add far type veth peer name lan
+	host ip addr add 10.78.0.1/24 dev far
+	host ip link set far up
+	host ip link set lan netns "$pid"
+	lam unshare nsenter -t "$pid" -n sh -c 'ip addr add 10.78.0.2/24 dev lan; ip link set lan up'
+	lam start web > /dev/null
+	wait_for "lam logs web | grep -q 'inet 10\.78\.0\.2/24'"
+	wait_for 'host python3 -c "import urllib.request
+urllib.request.urlopen(\"http://10.78.0.2/hostname\", timeout=5)"'
+	lam rm -f web > /dev/null
 }
 
 t_the_network_of_another_container() {
