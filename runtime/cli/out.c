@@ -56,28 +56,39 @@ static void print_line(const struct table *t, const char *line)
 	printf("\n");
 }
 
-static int print_table(const json_t *rows, const char *format, struct err *err)
+int out_table(const struct strv *lines)
 {
-	auto_buf header = { 0 };
 	struct table t = { 0 };
-	int r;
+	int r = 0;
 
-	r = template_header(format, &header);
-	if (r == 0)
-		r = add_line(&t, header.data ? header.data : "");
-	if (r < 0)
-		err_set(err, r, "cannot print the table");
-	for (size_t i = 0; r == 0 && i < json_array_size(rows); i++) {
-		auto_buf line = { 0 };
-
-		r = template_run(format, json_array_get(rows, i), &line, err);
-		if (r == 0 && add_line(&t, line.data) < 0)
-			r = err_set(err, -ENOMEM, "cannot print the table");
-	}
+	for (size_t i = 0; r == 0 && i < lines->n; i++)
+		r = add_line(&t, lines->v[i]);
 	for (size_t i = 0; r == 0 && i < t.lines.n; i++)
 		print_line(&t, t.lines.v[i]);
 	strv_done(&t.lines);
 	return r;
+}
+
+static int print_table(const json_t *rows, const char *format, struct err *err)
+{
+	auto_strv lines = { 0 };
+	auto_buf header = { 0 };
+	int r;
+
+	r = template_header(format, &header);
+	if (r == 0)
+		r = strv_add(&lines, header.data ? header.data : "");
+	for (size_t i = 0; r == 0 && i < json_array_size(rows); i++) {
+		auto_buf line = { 0 };
+
+		r = template_run(format, json_array_get(rows, i), &line, err);
+		if (r < 0)
+			return r;
+		r = strv_add(&lines, line.data ? line.data : "");
+	}
+	if (r == 0)
+		r = out_table(&lines);
+	return r < 0 ? err_set(err, r, "cannot print the table") : 0;
 }
 
 int out_rows(const json_t *rows, const char *format, struct err *err)

@@ -164,4 +164,38 @@ t_pause_needs_a_cgroup_and_says_so() {
 	store rm live > /dev/null
 }
 
+t_top_shows_the_processes_as_the_container_sees_them() {
+	store run -d --network none --name t -u 5 "$FIX_IMAGE" sh -c 'sleep 1000; :' > /dev/null
+	store exec -d -u 0 t sleep 500
+	wait_for 'store top t | grep -q "sleep 500"'
+	store top t > out
+	assert_match "$(head -1 out)" '^USER +PID +PPID +%CPU +ELAPSED +TTY +TIME +COMMAND$'
+	assert_match "$(cat out)" '^5 +1 +0 .*sh -c sleep 1000; :$'
+	assert_match "$(cat out)" '^root +[0-9]+ +0 .*sleep 500$'
+	assert_eq "$(store top t pid,ppid comm | sed -n 's/  */ /g; s/^1 //p')" '0 sh'
+	assert_eq "$(store top t hpid | sed -n 2p)" "$(store inspect --format '{{.State.Pid}}' t)"
+	assert_fails 125 "no column 'nothing'" store top t nothing
+	assert_match "$(store top --list-descriptors)" '^pcpu$'
+	store stop -t 0 t > /dev/null
+	assert_fails 125 'not running' store top t
+	store rm t > /dev/null
+}
+
+t_stats_add_up_what_a_container_uses() {
+	running t 'x=0; while [ $x -lt 300000 ]; do x=$((x + 1)); done'
+	store stats --no-stream t > out 2> err
+	assert_match "$(head -1 out)" '^ID +NAME +CPU *PERC +MEM *USAGE'
+	store stats --no-stream --format json 2> /dev/null | jq -r '.[0] | .name, .source, .pids' > out
+	assert_match "$(tr '\n' ' ' < out)" '^t (cgroup|processes) 1 '
+	# The loop took some time, and a shell and sleep have memory.
+	store stats --no-stream --format '{{.CPUTime}} {{.MemUsage}}' t 2> /dev/null > out
+	! grep -Eq '^0.00s| 0 B /' out || fail "nothing is used: $(cat out)"
+	store stats -i 1 --format '{{.Name}}' t > stream 2> /dev/null &
+	wait_for '[ "$(wc -l < stream)" -ge 2 ]'
+	store rm -f t > /dev/null
+	wait "$!"
+	assert_fails 125 'not running|no container' store stats --no-stream t
+	assert_fails 125 'takes seconds' store stats -i 0
+}
+
 run_tests
