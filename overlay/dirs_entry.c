@@ -95,15 +95,14 @@ static int apply_override(int dirfd, const char *name, struct dirs_attr *a)
 	return 0;
 }
 
-bool dirs_has_override(int fd)
-{
-	return read_any(fd, override_names, ARRAY_SIZE(override_names), NULL, 0) >= 0;
-}
-
-enum dirs_marks dirs_root_marks(int fd)
+enum dirs_marks dirs_read_root(int fd, bool *ret_overrides)
 {
 	struct dirs_says marks;
 
+	*ret_overrides = false;
+	if (!has_attributes(fd))
+		return 0;
+	*ret_overrides = read_any(fd, override_names, ARRAY_SIZE(override_names), NULL, 0) >= 0;
 	dirs_read_says(fd, &marks);
 	return marks.dir;
 }

@@ -228,10 +228,8 @@ int dirs_open_data(struct lower_dirs *d, uint32_t handle);
 int dirs_stat(struct lower_dirs *d, uint16_t layer, int dirfd, const char *name,
 	enum dirs_marks marks, struct dirs_found *ret, bool *ret_whiteout);
 
-/** dirs_has_override() - does the root of a layer say that owners are kept in attributes? */
-bool dirs_has_override(int fd);
-/** dirs_root_marks() - what the root of a layer says */
-enum dirs_marks dirs_root_marks(int fd);
+/** dirs_read_root() - what the root of a layer says; *@ret_overrides: owners are in attributes */
+enum dirs_marks dirs_read_root(int fd, bool *ret_overrides);
 
 /** dirs_is_hidden() - does a directory of a layer have .wh.NAME?  1, 0 or an error */
 int dirs_is_hidden(int dirfd, const char *name, size_t len);

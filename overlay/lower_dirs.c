@@ -583,8 +583,8 @@ static int look_at_layers(struct lower_dirs *d, struct dirs_dir *root, struct er
 		bool whiteout;
 		int r;
 
-		d->layers[i].overrides = dirs_has_override(d->layers[i].fd);
-		root->v[i].marks = (uint8_t)dirs_root_marks(d->layers[i].fd);
+		root->v[i].marks =
+			(uint8_t)dirs_read_root(d->layers[i].fd, &d->layers[i].overrides);
 		root->v[i].layer = (uint16_t)i;
 		r = dirs_stat(d, (uint16_t)i, d->layers[i].fd, ".", 0, &f, &whiteout);
 		if (r == 0 && !S_ISDIR(f.attr.mode))

@@ -50,36 +50,82 @@ static void layers_done(struct layers *l)
 	free(l->fds);
 }
 
-/* Is the mountpoint inside of this directory? */
-static bool is_inside(const char *mountpoint, const char *dir)
-{
-	auto_free char *real = realpath(dir, NULL);
-	size_t len = real ? strlen(real) : 0;
+/* The mountpoint and the directories above it, by what they are: names of layers cost too much. */
+struct above {
+	struct {
+		dev_t dev;
+		ino_t ino;
+	} * v;
+	size_t n;
+};
 
-	return real && strncmp(mountpoint, real, len) == 0 &&
-	       (len == 1 || mountpoint[len] == '/' || !mountpoint[len]);
+static int find_above(const char *mountpoint, struct above *ret)
+{
+	auto_free char *path = strdup(mountpoint); /* absolute, without symlinks */
+	size_t room = 2;
+	struct stat st;
+
+	for (const char *s = mountpoint; *s; s++)
+		room += *s == '/';
+	*ret = (struct above){ .v = path ? calloc(room, sizeof(*ret->v)) : NULL };
+	if (!ret->v)
+		return -ENOMEM;
+	for (size_t len = strlen(path); len > 0; len--) {
+		if (path[len] != '/' && path[len])
+			continue;
+		path[len] = '\0';
+		if (stat(path, &st) < 0)
+			continue;
+		ret->v[ret->n].dev = st.st_dev;
+		ret->v[ret->n++].ino = st.st_ino;
+	}
+	if (stat("/", &st) == 0) {
+		ret->v[ret->n].dev = st.st_dev;
+		ret->v[ret->n++].ino = st.st_ino;
+	}
+	return 0;
+}
+
+/* Is the mountpoint inside of this directory? */
+static bool is_among(const struct above *a, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (a->v[i].ino == st.st_ino && a->v[i].dev == st.st_dev)
+			return true;
+	return false;
 }
 
 /*
  * A layer that the mount will stand in is seen through a private copy of its mount, where nothing
  * is mounted on it; without the privilege for that, lookups stop at mounts.
  */
-static int open_layer(const char *dir, const char *mountpoint)
+static int open_layer(const char *dir, const struct above *above)
 {
+	auto_fd fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_fd tree = -1;
-	int fd;
+	int copy;
 
-	if (is_inside(mountpoint, dir))
-		tree = open_tree(AT_FDCWD, dir, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	fd = tree >= 0 ? openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-		       : open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	if (!is_among(above, fd))
+		return fd_take(&fd);
+	tree = open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	if (tree < 0)
+		return fd_take(&fd);
+	copy = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return copy < 0 ? -errno : copy;
 }
 
 static int open_layers(
 	const struct opts *o, const char *mountpoint, struct layers *ret, struct err *err)
 {
 	uint64_t limit = fd_raise_limit();
+	auto_free void *of_above = NULL;
+	struct above above;
 
 	if (o->lowers.n + OTHER_FDS > limit) {
 		err_say(err, -EMFILE, "%zu layers need %zu file descriptors, the limit is %llu",
@@ -87,10 +133,11 @@ static int open_layers(
 		return err_hint(err, -EMFILE, "raise the hard limit of open files (ulimit -Hn)");
 	}
 	ret->fds = calloc(o->lowers.n + 1, sizeof(*ret->fds));
-	if (!ret->fds)
+	if (!ret->fds || find_above(mountpoint, &above) < 0)
 		return err_set(err, -ENOMEM, "cannot open the layers");
+	of_above = above.v;
 	for (size_t i = 0; i < o->lowers.n; i++) {
-		int fd = open_layer(o->lowers.v[i], mountpoint);
+		int fd = open_layer(o->lowers.v[i], &above);
 
 		if (fd < 0)
 			return err_set(err, fd, "cannot open layer '%s'", o->lowers.v[i]);
