@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 
+#define LIMIT_FSCONFIG_VALUE 255 /* of fsconfig(2) */
+
 static int set_data(int fs_fd, const char *data)
 {
 	auto_free char *copy = strdup(data);
@@ -69,6 +71,33 @@ int mnt_clone(int dirfd, const char *path, unsigned int flags)
 	int fd = open_tree(dirfd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
 
 	return fd < 0 ? -errno : fd;
+}
+
+bool mnt_has_long_value(const char *data)
+{
+	while (data) {
+		size_t len = strcspn(data, ",");
+		const char *eq = memchr(data, '=', len);
+
+		if (eq && len - (size_t)(eq + 1 - data) > LIMIT_FSCONFIG_VALUE)
+			return true;
+		data = data[len] ? data + len + 1 : NULL;
+	}
+	return false;
+}
+
+int mnt_make_fs_old(const char *type, const char *source, const char *data, unsigned long flags)
+{
+	int fd;
+
+	if (mount(source ? source : type, "/proc", type, flags, data) < 0)
+		return -errno;
+	fd = mnt_clone(AT_FDCWD, "/proc", 0);
+	if (umount2("/proc", MNT_DETACH) < 0 && fd >= 0) {
+		(void)close(fd);
+		fd = -errno;
+	}
+	return fd;
 }
 
 int mnt_attach(int mount_fd, int place_fd)

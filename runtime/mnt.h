@@ -5,6 +5,7 @@
 
 #include "runtime/mountopt.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /**
@@ -20,6 +21,17 @@
  */
 int mnt_make_fs(const char *type, const char *source, const char *data, unsigned long flags,
 	uint64_t attrs);
+
+/**
+ * mnt_make_fs_old() - mnt_make_fs() by mount(2)
+ * For values longer than fsconfig(2) takes, 255 bytes: the many directories of an overlay.  It is on
+ * "/proc" for a moment, so only in a mount namespace of the caller's own.
+ * @flags: MS_… of the filesystem and of the mount
+ */
+int mnt_make_fs_old(const char *type, const char *source, const char *data, unsigned long flags);
+
+/** mnt_has_long_value() - whether mnt_make_fs() cannot take the data */
+bool mnt_has_long_value(const char *data);
 
 /**
  * mnt_clone() - a detached copy of what is at a place

@@ -301,6 +301,13 @@ static int make_refused(const struct rootfs *rf, const struct spec_mount *m,
 	return r < 0 ? r : fd_take(&fd);
 }
 
+static bool has_own_mounts(const struct spec *spec)
+{
+	const struct spec_namespace *mnt = &spec->ns[SPEC_NS_MNT];
+
+	return mnt->on ? !mnt->path : spec->ns[SPEC_NS_USER].on && !spec->ns[SPEC_NS_USER].path;
+}
+
 static int make_one(const struct rootfs *rf, const struct spec_mount *m, struct rootfs_mount *rm,
 	struct err *err)
 {
@@ -311,7 +318,11 @@ static int make_one(const struct rootfs *rf, const struct spec_mount *m, struct 
 
 	if (!type)
 		return err_say(err, -EINVAL, "mount '%s' has no type", m->destination);
-	fd = mnt_make_fs(type, m->source, mo->data, mo->flags, attrs);
+	if (mnt_has_long_value(mo->data) && has_own_mounts(rf->spec))
+		fd = mnt_make_fs_old(
+			type, m->source, mo->data, mo->flags & ~(unsigned long)MS_RDONLY);
+	else
+		fd = mnt_make_fs(type, m->source, mo->data, mo->flags, attrs);
 	if (fd == -EINVAL && mo->data && strstr(mo->data, "gid="))
 		fd = make_without_gid(type, m->source, mo, attrs);
 	if (fd == -EPERM || fd == -EBUSY || fd == -ENODEV || fd == -EACCES)

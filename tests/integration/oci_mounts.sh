@@ -56,6 +56,19 @@ t_a_tmpfs_looks_like_what_it_hides() {
 		'2750 1777 701 '
 }
 
+t_an_overlay_of_many_directories() {
+	local i lower=''
+
+	for i in $(seq 9); do
+		mkdir -p "lower/directory-$i"
+		echo "$i" > "lower/directory-$i/f$i"
+		lower=$lower${lower:+:}$PWD/lower/directory-$i
+	done
+	[ ${#lower} -gt 256 ] || fail 'too short'
+	assert_eq "$(with_mount "{destination: \"/o\", type: \"overlay\", source: \"overlay\", options: [\"lowerdir=$lower\", \"nosuid\"]}" -- \
+		sh -c 'cat /o/f*; grep -c " /o rw,nosuid.* - overlay" /proc/self/mountinfo' | tr '\n' ' ')" '1 2 3 4 5 6 7 8 9 1 '
+}
+
 t_a_masked_file_is_read_only() {
 	MORE='.linux.maskedPaths = ["/proc/version", "/proc/cpuinfo"]'
 	assert_eq "$(with_mount -- grep -c ' /null /proc/[cv].* ro,nosuid,noexec' /proc/self/mountinfo)" 2
