@@ -24,6 +24,7 @@ static const struct {
 	{ "dnsSearch", LIST, offsetof(struct ctropts, dns_search) },
 	{ "dnsOption", LIST, offsetof(struct ctropts, dns_option) },
 	{ "shares", LIST, offsetof(struct ctropts, shares) },
+	{ "overlays", LIST, offsetof(struct ctropts, overlays) },
 	{ "labels", LIST, offsetof(struct ctropts, labels) },
 	{ "volumes", LIST, offsetof(struct ctropts, volumes) },
 	{ "ownVolumes", LIST, offsetof(struct ctropts, own_volumes) },

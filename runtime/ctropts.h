@@ -24,6 +24,7 @@ struct ctropts {
 	char *userns; /* as --userns has it; NULL: the default */
 	struct strv publish, add_host, dns, dns_search, dns_option; /* as they were typed */
 	struct strv shares; /* namespaces of others, runtime/nsshare.h */
+	struct strv overlays; /* directories of the host, runtime/volover.h */
 	struct strv labels; /* "NAME=VALUE" */
 	struct strv volumes; /* named volumes that it uses */
 	struct strv own_volumes; /* those of them that nobody gave a name: they go with it */

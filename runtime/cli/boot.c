@@ -9,6 +9,7 @@
 #include "runtime/mnt.h"
 #include "runtime/nsshare.h"
 #include "runtime/usernsauto.h"
+#include "runtime/volover.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -244,6 +245,8 @@ int boot_start(struct boot *b, struct ctr_start_opts *opts, struct err *err)
 		r = make_etcfiles(b, err);
 	if (r >= 0)
 		r = share_namespaces(b, err);
+	if (r >= 0)
+		r = volover_mount(b->c.dir.fd, &b->c.opts.overlays, err);
 	if (r < 0) {
 		network_end(&b->network);
 		return r;

@@ -203,6 +203,19 @@ static int find_user(struct run *run, struct userdb_user *ret, struct err *err)
 
 /* ---- making it ---- */
 
+/* Programs ask what the user is called; under keep-id, what the caller is. */
+static int add_user(struct run *run, const struct userdb_user *user, struct err *err)
+{
+	const struct usernsmode *mode = &run->plan.userns;
+	struct user_entry e = { .uid = user->uid, .gid = user->gid, .home = user->home };
+
+	if (mode->kind == USERNSMODE_KEEP_ID && user->uid == mode->uid) {
+		e.name = run->plan.caller_name;
+		e.gecos = run->plan.caller_gecos;
+	}
+	return user_add(run->b.root_mount, &e, err);
+}
+
 /* Enough ids for the user that it runs as, if that is a number. */
 static int size_auto(struct run *run, struct err *err)
 {
@@ -242,6 +255,10 @@ static int make(struct run *run, struct err *err)
 		r = find_user(run, &user, err);
 	if (r >= 0)
 		r = run_make_volumes(run, err);
+	if (r >= 0)
+		r = run_prepare_volumes(run, user.uid, user.gid, err);
+	if (r >= 0 && !user.name && !run->opts->no_passwd && !run->opts->rootfs)
+		r = add_user(run, &user, err);
 	if (r >= 0)
 		r = make_config(run, &user, err);
 	return r < 0 ? r : describe(run, err);

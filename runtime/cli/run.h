@@ -21,3 +21,9 @@ struct run {
  * filled; afterwards each volume of the plan has a source that is an absolute path
  */
 int run_make_volumes(struct run *run, struct err *err);
+
+/**
+ * run_prepare_volumes() - of these: give them to the container's user, put overlays over them
+ * @uid, @gid: inside
+ */
+int run_prepare_volumes(struct run *run, uint32_t uid, uint32_t gid, struct err *err);

@@ -5,6 +5,7 @@
 #include "base/at.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "runtime/netmode.h"
 #include "runtime/nsshare.h"
 #include "runtime/size.h"
@@ -12,6 +13,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 
 static int read_file(const char *path, char **ret, size_t *ret_len, struct err *err)
 {
@@ -66,9 +68,14 @@ static int make_source_absolute(struct volume *v, struct err *err)
 {
 	char *real;
 
-	if (v->flags & (VOLUME_CHOWN | VOLUME_OVERLAY))
-		return err_say(err, -EOPNOTSUPP, "volume for '%s': 'U' and 'O' are not supported",
-			v->dest);
+	if (v->flags & VOLUME_OVERLAY && v->type != VOLUME_BIND)
+		return err_hint(err,
+			err_say(err, -EOPNOTSUPP,
+				"volume for '%s': 'O' is for directories of the host", v->dest),
+			"-v NAME:PATH:ro");
+	if (v->flags & (VOLUME_SHARED_LABEL | VOLUME_PRIVATE_LABEL) &&
+		access("/sys/fs/selinux/enforce", F_OK) == 0)
+		log_warning("run", "volume for '%s': SELinux labels are not set", v->dest);
 	/* Those of the store are made when the container is. */
 	if (v->type != VOLUME_BIND)
 		return 0;
@@ -165,6 +172,18 @@ static int check_namespace(const char *option, const char *value, struct err *er
 		option);
 }
 
+/* Now, while we are still that user. */
+static int plan_caller(struct run_plan *p, struct err *err)
+{
+	const struct passwd *pw = getpwuid(getuid());
+
+	if (!pw)
+		return 0;
+	p->caller_name = strdup(pw->pw_name);
+	p->caller_gecos = strdup(pw->pw_gecos ? pw->pw_gecos : "");
+	return p->caller_name && p->caller_gecos ? 0 : err_set(err, -ENOMEM, "users");
+}
+
 static int plan_users(
 	const struct run_opts *o, struct run_plan *p, struct ctropts *c, struct err *err)
 {
@@ -173,6 +192,8 @@ static int plan_users(
 	r = usernsmode_parse(o->userns, getuid(), getgid(), &p->userns, err);
 	if (r == 0 && o->userns && !(c->userns = usernsmode_text(&p->userns)))
 		r = err_set(err, -ENOMEM, "options");
+	if (r == 0 && p->userns.kind == USERNSMODE_KEEP_ID)
+		r = plan_caller(p, err);
 	for (size_t i = 0; r == 0 && i < o->group_add.n; i++) {
 		if (str_eq(o->group_add.v[i], "keep-groups"))
 			c->keep_groups = true;
@@ -447,5 +468,7 @@ void run_plan_done(struct run_plan *p)
 	free(p->apparmor);
 	free(p->seccomp_path);
 	strv_done(&p->groups);
+	free(p->caller_name);
+	free(p->caller_gecos);
 	memset(p, 0, sizeof(*p));
 }

@@ -13,7 +13,7 @@
 struct run_opts {
 	bool env_host, detach, rm, interactive, tty, read_only, privileged, rootfs, replace;
 	bool init, publish_all, no_hosts, quiet, unsetenv_all;
-	bool no_http_proxy, no_read_only_tmpfs, no_sig_proxy, no_tls_verify;
+	bool no_http_proxy, no_passwd, no_read_only_tmpfs, no_sig_proxy, no_tls_verify;
 	bool as_is; /* what there is none of anyway */
 	const char *name, *workdir, *user, *ip, *mac_address, *hostname, *entrypoint, *stop_signal;
 	const char *userns, *pid, *ipc, *uts, *tz, *umask, *pull, *cgroups;
@@ -48,6 +48,7 @@ struct run_plan {
 	char *seccomp_path; /* of --security-opt seccomp=FILE; NULL: our own profile */
 	struct detach detach;
 	struct usernsmode userns;
+	char *caller_name, *caller_gecos; /* with keep-id; NULL: not known */
 	struct spec_make_limits limits;
 	uint64_t shm_bytes; /* 0: the default */
 	struct spec_u64 umask;

@@ -3,8 +3,10 @@
 #include "runtime/cli/run.h"
 
 #include "base/cleanup.h"
+#include "runtime/chowntree.h"
 #include "runtime/control.h"
 #include "runtime/inroot.h"
+#include "runtime/volover.h"
 #include "runtime/volstore.h"
 
 #include <fcntl.h>
@@ -161,4 +163,68 @@ int run_make_volumes(struct run *run, struct err *err)
 		if (run->plan.volumes[i].type == VOLUME_NAMED)
 			r = make_volume(run, &run->plan.volumes[i], err);
 	return r < 0 ? rootproc_explain(&run->b.c.root, r, err) : 0;
+}
+
+/* Directories that belong to more than a container. */
+static bool is_precious(const char *path)
+{
+	static const char *const precious[] = { "/", "/bin", "/boot", "/dev", "/etc", "/home",
+		"/lib", "/lib64", "/media", "/mnt", "/opt", "/proc", "/root", "/run", "/sbin",
+		"/srv", "/sys", "/tmp", "/usr", "/var", "/var/lib", "/var/tmp" };
+	const char *home = getenv("HOME");
+
+	for (size_t i = 0; i < ARRAY_SIZE(precious); i++)
+		if (str_eq(path, precious[i]))
+			return true;
+	return home && str_eq(path, home);
+}
+
+static int give_volume(
+	const struct run *run, const struct volume *v, uint32_t uid, uint32_t gid, struct err *err)
+{
+	auto_fd fd = open(v->source, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int r;
+
+	if (is_precious(v->source))
+		return err_say(err, -EPERM, "volume '%s': 'U' would give it away", v->source);
+	if (!idmap_out(&run->b.uids, uid, &uid) || !idmap_out(&run->b.gids, gid, &gid))
+		return err_say(
+			err, -EINVAL, "volume '%s': user %u has no number outside", v->source, uid);
+	r = fd < 0 ? -errno : chowntree(fd, uid, gid);
+	return r < 0 ? err_set(err, r, "volume '%s': cannot give it to the container's user",
+			       v->source)
+		     : 0;
+}
+
+static int lay_over(struct run *run, struct volume *v, struct err *err)
+{
+	struct strv *overlays = &run->b.c.opts.overlays;
+	char *path = volover_path(img_store_path(run->b.store), run->b.c.dir.id, overlays->n);
+
+	if (overlays->n == LIMIT_VOLOVER) {
+		free(path);
+		return err_say(err, -E2BIG, "more than %d volumes with 'O'", LIMIT_VOLOVER);
+	}
+	if (!path || strv_add(overlays, v->source) < 0) {
+		free(path);
+		return err_set(err, -ENOMEM, "volumes");
+	}
+	free(v->source);
+	v->source = path;
+	return 0;
+}
+
+int run_prepare_volumes(struct run *run, uint32_t uid, uint32_t gid, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < run->plan.n_volumes; i++) {
+		struct volume *v = &run->plan.volumes[i];
+
+		if (v->flags & VOLUME_CHOWN && v->source)
+			r = give_volume(run, v, uid, gid, err);
+		if (r >= 0 && v->flags & VOLUME_OVERLAY)
+			r = lay_over(run, v, err);
+	}
+	return r;
 }

@@ -13,3 +13,17 @@
  */
 int user_find(int root_fd, const char *name, const struct strv *groups, struct userdb_user *ret,
 	struct err *err);
+
+/* One that programs of a container will look for. */
+struct user_entry {
+	uint32_t uid, gid;
+	const char *name; /* NULL: the number */
+	const char *gecos; /* NULL: none */
+	const char *home;
+};
+
+/**
+ * user_add() - lines for a user and a group in the root's files, where their numbers have none
+ * An image without /etc/passwd or /etc/group gets none.
+ */
+int user_add(int root_fd, const struct user_entry *e, struct err *err);

@@ -82,6 +82,46 @@ t_namespaces_of_another_container() {
 	assert_nothing_left
 }
 
+t_user_without_a_line_gets_one() {
+	have_subids || skip "no subordinate ids"
+	assert_eq "$(ctr --userns keep-id -- whoami)" "$(id -un)"
+	assert_eq "$(ctr -u 4321:99 -- sh -c 'whoami; grep 4321 /etc/passwd; grep :99: /etc/group' | tr '\n' ' ')" \
+		"4321 4321:*:4321:99::/:/bin/sh 4321:x:99: "
+	assert_eq "$(ctr -- grep -c . /etc/passwd)" "$(ctr -u 4321 --passwd=false -- grep -c . /etc/passwd)"
+	assert_eq "$(ctr -u 4321 --read-only -- whoami)" 4321
+}
+
+t_volume_that_is_given_to_the_user() {
+	have_subids || skip "no subordinate ids"
+	mkdir -p data/sub
+	ln -s /etc/passwd data/link
+	touch data/sub/file
+	ctr -u 1000:1000 -v "$PWD/data:/data:U" -- sh -c 'cd /data; stat -c %u:%g . link sub sub/file; echo x > sub/file' > out
+	assert_eq "$(sort -u out)" 1000:1000
+	ctr -v "$PWD/data:/data:U" -- true
+	assert_eq "$(stat -c %u data data/link data/sub/file | sort -u)" "$(id -u)"
+	assert_eq "$(ctr -u 7 --mount type=volume,src=given,dst=/x,U=true -- stat -c %u /x)" 7
+	store volume rm given > /dev/null
+	assert_fails 125 "would give it away" ctr -v /:/x:U -- true
+	assert_nothing_left
+}
+
+t_changes_to_an_overlay_stay_inside() {
+	mkdir data
+	echo old > data/file
+	store run --name o --network none -v "$PWD/data:/data:O" "$FIX_IMAGE" \
+		sh -c 'cat /data/file; ls /data; echo new > /data/file; touch /data/more' > out 2> err ||
+		{ grep -q 'cannot make an overlay' err && skip "no kernel overlay here"; fail "$(cat err)"; }
+	assert_eq "$(tr '\n' ' ' < out)" "old file "
+	assert_eq "$(store start -a o | tr '\n' ' ')" "old file "
+	assert_content data/file old
+	assert_eq "$(ls data)" file
+	assert_fails 125 "exclude" ctr -v "$PWD/data:/data:O,ro" -- true
+	assert_fails 125 "directories of the host" ctr -v name:/data:O -- true
+	store rm o > /dev/null
+	assert_nothing_left
+}
+
 t_small_things() {
 	assert_match "$(ctr --shm-size 1m -- df /dev/shm)" ' 1024 '
 	assert_eq "$(ctr --umask 077 -- sh -c 'umask')" 0077
