@@ -38,6 +38,15 @@ static int open_dev_fuse(struct err *err)
 			: "run 'modprobe fuse' as root, or pass /dev/fuse to the container");
 }
 
+int ovl_mount_probe(struct err *err)
+{
+	int fd = open_dev_fuse(err);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return fd < 0 ? fd : 0;
+}
+
 /* The kernel says more in the context's log than by errno; its last line is worth showing. */
 static int context_error(int fs, int code, const char *what, struct err *err)
 {

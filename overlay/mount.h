@@ -36,6 +36,9 @@ struct ovl_mount_opts {
 int ovl_mount_detached(
 	const struct ovl_mount_opts *o, int *ret_fuse, int *ret_mount, struct err *err);
 
+/** ovl_mount_probe() - can /dev/fuse be opened?  0, or the error that a mount would meet */
+int ovl_mount_probe(struct err *err);
+
 /** ovl_mount_attach() - put a detached mount on a directory; -EPERM, -ENOENT, -ENOTDIR */
 int ovl_mount_attach(int mount_fd, const char *mountpoint, struct err *err);
 

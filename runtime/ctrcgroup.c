@@ -5,6 +5,8 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
+#include <fcntl.h>
+
 static int cannot_limit(int code, const char *why, struct err *err)
 {
 	err_say(err, code, "cannot limit what the container uses: %s", why);
@@ -37,6 +39,28 @@ int ctrcgroup_prepare(const char *id, const struct spec_resources *res, char **r
 	*ret_path = ptr_take(&path);
 	*ret_fd = fd_take(&fd);
 	return cgroup_apply(*ret_fd, res, err);
+}
+
+int ctrcgroup_probe(struct err *err)
+{
+	static const char *const needed[] = { "cpu", "memory", "pids" };
+	auto_fd mount_fd = cgroup_mount_open(), fd = -1;
+	auto_free char *own = NULL, *have = NULL;
+
+	if (mount_fd < 0)
+		return cannot_limit(-EOPNOTSUPP, "there is no cgroup v2 here", err);
+	if (cgroup_own_path(&own) < 0)
+		return cannot_limit(-EOPNOTSUPP, "this process has no cgroup", err);
+	fd = cgroup_open(mount_fd, own);
+	if (fd < 0 || faccessat(fd, "cgroup.procs", W_OK, AT_EACCESS) < 0)
+		return cannot_limit(-EACCES, "the cgroup here belongs to another user", err);
+	if (cgroup_read(fd, "cgroup.controllers", &have) < 0)
+		have = NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+		if (!have || !strstr(have, needed[i]))
+			return cannot_limit(-EOPNOTSUPP,
+				"the controllers cpu, memory and pids are not delegated", err);
+	return 0;
 }
 
 int ctrcgroup_open(const struct record *r, struct err *err)

@@ -14,6 +14,12 @@
 int ctrcgroup_prepare(const char *id, const struct spec_resources *res, char **ret_path,
 	int *ret_fd, struct err *err);
 
+/**
+ * ctrcgroup_probe() - can containers get a cgroup, with the controllers that limits need?
+ * Return: 0; -EOPNOTSUPP or what forbids it, with a text.
+ */
+int ctrcgroup_probe(struct err *err);
+
 /** ctrcgroup_open() - of a running container; -EOPNOTSUPP with a text if it has none */
 int ctrcgroup_open(const struct record *r, struct err *err);
 

@@ -59,21 +59,35 @@ static int set_offload(int fd)
 	return ioctl(fd, TUNSETOFFLOAD, (unsigned long)tso) < 0 ? -errno : 0;
 }
 
+static int open_tun(struct err *err)
+{
+	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC), r;
+
+	if (fd >= 0)
+		return fd;
+	r = err_set(err, -errno, "cannot open '/dev/net/tun'");
+	if (r == -ENOENT)
+		return err_hint(err, r, "run 'modprobe tun' as root");
+	if (r == -EACCES || r == -EPERM)
+		return err_hint(err, r, "run 'chmod 0666 /dev/net/tun' as root");
+	return r;
+}
+
+int net_tap_probe(struct err *err)
+{
+	auto_fd fd = open_tun(err);
+
+	return fd < 0 ? fd : 0;
+}
+
 static int make_tap(const char *name, unsigned flags, struct net_tap *ret, struct err *err)
 {
-	auto_fd fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	auto_fd fd = open_tun(err);
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
 	unsigned features = 0;
 
-	if (fd < 0) {
-		int r = err_set(err, -errno, "cannot open '/dev/net/tun'");
-
-		if (r == -ENOENT)
-			return err_hint(err, r, "run 'modprobe tun' as root");
-		if (r == -EACCES || r == -EPERM)
-			return err_hint(err, r, "run 'chmod 0666 /dev/net/tun' as root");
-		return r;
-	}
+	if (fd < 0)
+		return fd;
 	if (!(flags & NET_NO_OFFLOAD) && ioctl(fd, TUNGETFEATURES, &features) == 0 &&
 		features & IFF_VNET_HDR)
 		ifr.ifr_flags |= IFF_VNET_HDR;

@@ -30,5 +30,8 @@ struct net_tap {
 int net_tap_open(const struct net_slirp_opts *opts, const struct net_plan *plan, int userns_fd,
 	int netns_fd, struct net_tap *ret, struct err *err);
 
+/** net_tap_probe() - can /dev/net/tun be opened?  0, or the error that a network would meet */
+int net_tap_probe(struct err *err);
+
 /** net_tap_adopt() - what an attached tap that somebody else made can do */
 int net_tap_adopt(int fd, struct net_tap *ret, struct err *err);

@@ -177,40 +177,6 @@ static void maps_done(struct maps *m)
 	idmap_done(&m->gids);
 }
 
-static int sysctl_is(const char *path, char digit)
-{
-	auto_fd fd = open(path, O_RDONLY | O_CLOEXEC);
-	char c[2];
-
-	return fd >= 0 && read(fd, c, 2) >= 1 && c[0] == digit && (c[1] == '\n' || c[1] == '\0');
-}
-
-int userns_explain(struct err *err, int code)
-{
-	static const struct {
-		const char *path, *name, *why;
-		char bad;
-		const char *good;
-	} knobs[] = {
-		{ "/proc/sys/user/max_user_namespaces", "user.max_user_namespaces",
-			"this machine allows no user namespaces", '0', "65536" },
-		{ "/proc/sys/kernel/unprivileged_userns_clone", "kernel.unprivileged_userns_clone",
-			"this machine allows user namespaces to root only", '0', "1" },
-		{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-			"kernel.apparmor_restrict_unprivileged_userns",
-			"AppArmor restricts user namespaces on this machine", '1', "0" },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(knobs); i++)
-		if (sysctl_is(knobs[i].path, knobs[i].bad)) {
-			err_say(err, code, "%s (%s = %c)", knobs[i].why, knobs[i].name,
-				knobs[i].bad);
-			return err_hint(err, code, "run 'sysctl -w %s=%s' as root", knobs[i].name,
-				knobs[i].good);
-		}
-	return code;
-}
-
 /* A process that does nothing but be in a new user namespace until @ret_hold is closed. */
 static int start_holder(pid_t *ret_pid, int *ret_hold, struct err *err)
 {
@@ -686,4 +652,30 @@ void userns_leave(struct userns *ns)
 	snprintf(name, sizeof(name), "%d", (int)ns->self.pid);
 	if (dirfd >= 0)
 		(void)unlinkat(dirfd, name, 0);
+}
+
+int userns_probe(struct err *err)
+{
+	int hold = -1, r;
+	pid_t pid = 0;
+
+	r = start_holder(&pid, &hold, err);
+	if (r >= 0)
+		end_holder(pid, hold);
+	return r;
+}
+
+int userns_probe_subids(struct err *err)
+{
+	const struct passwd *pw = getpwuid(geteuid());
+	char name[32];
+	int fd;
+
+	if (proc_has_cap(CAP_SETUID) && proc_has_cap(CAP_SETGID) && geteuid() == 0)
+		return 0;
+	snprintf(name, sizeof(name), "%u", (unsigned int)geteuid());
+	fd = make_with_subids(pw ? pw->pw_name : name, err);
+	if (fd >= 0)
+		(void)close(fd);
+	return fd < 0 ? fd : 0;
 }

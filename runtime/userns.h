@@ -78,8 +78,17 @@ bool userns_denies_setgroups(const char *proc_dir);
 /** userns_own_ids() - the ids that the caller's user namespace has, each mapped to itself */
 int userns_own_ids(struct idmap *ret_uids, struct idmap *ret_gids);
 
+/** userns_probe() - can a user namespace be made?  0, or the error that containers would meet */
+int userns_probe(struct err *err);
+
+/** userns_probe_subids() - and can the subordinate ids be mapped in it?  Likewise; root needs none */
+int userns_probe_subids(struct err *err);
+
 /**
  * userns_explain() - say which setting of this machine forbids user namespaces, if one does
  * Return: @code, with a text and hint added to @err if a reason was found.
  */
 int userns_explain(struct err *err, int code);
+
+/** userns_hint_profile() - the AppArmor profile that lets @program make user namespaces, as a hint */
+int userns_hint_profile(struct err *err, int code, const char *program);

@@ -13,6 +13,7 @@ static const struct cli_verb *const groups[] = {
 	cli_verbs_commit,
 	cli_verbs_cp,
 	cli_verbs_diff,
+	cli_verbs_doctor,
 	cli_verbs_exec,
 	cli_verbs_fsck,
 	cli_verbs_history,
