@@ -97,6 +97,41 @@ static int open_dir_for_removal(int dirfd, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
+int at_list_take_fd(int fd, int (*fn)(void *ctx, int dirfd, const struct dirent *de), void *ctx)
+{
+	const struct dirent *de;
+	DIR *dir;
+	int r = 0;
+
+	if (fd < 0)
+		return fd;
+	dir = fdopendir(fd);
+	if (!dir) {
+		r = -errno;
+		(void)close(fd);
+		return r;
+	}
+	while (r == 0) {
+		errno = 0;
+		de = readdir(dir);
+		if (!de) {
+			r = -errno;
+			break;
+		}
+		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, ".."))
+			r = fn(ctx, fd, de);
+	}
+	(void)closedir(dir);
+	return r;
+}
+
+int at_open_again(int dirfd)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
 /*
  * Empty the directory @fd (consumed) of all that is not a non-empty directory; such children are
  * moved up to @top under fresh names, so that no depth needs a stack of fds or memory.

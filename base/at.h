@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 
+#include <dirent.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -32,6 +33,18 @@ int at_reopen(int fd, int flags);
  * Return: an O_PATH | O_DIRECTORY fd of it, owned by the caller, or a negative errno.
  */
 int at_mkdir_p(int dirfd, const char *path, mode_t mode);
+
+/**
+ * at_list_take_fd() - call @fn for each entry of a directory but "." and ".."
+ * @fd: consumed; a negative errno of whoever opened it is passed on
+ * @fn: gets the directory and an entry, both borrowed for the call; what it returns, if not 0, ends
+ *      the listing
+ * Return: 0, what @fn returned, or a negative errno.
+ */
+int at_list_take_fd(int fd, int (*fn)(void *ctx, int dirfd, const struct dirent *de), void *ctx);
+
+/** at_open_again() - a directory, to be listed from its beginning; fd or a negative errno */
+int at_open_again(int dirfd);
 
 /**
  * at_remove_tree() - remove @name and everything below it

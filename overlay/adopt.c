@@ -2,6 +2,7 @@
 /* Uppers of other overlay filesystems (what is done is said in the header). */
 #include "overlay/adopt.h"
 
+#include "base/at.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "overlay/upper.h"
@@ -55,7 +56,7 @@ struct adoption {
 	int depth;
 };
 
-static int adopt_dir(const struct adoption *a, int fd);
+static int adopt_dir(struct adoption *a, int parent, const char *name, int fd);
 
 /* A directory beside the name that hides it came in its layer to replace the one below. */
 static int adopt_replaced(int dirfd, const char *name)
@@ -117,28 +118,26 @@ static int adopt_opaque_file(const struct adoption *a, int dirfd, const char *na
 
 static int adopt_inode(const struct adoption *a, int dirfd, const struct dirent *de)
 {
-	const struct adoption below = { a->flags, a->depth + 1 };
-	int fd, r;
+	int fd = openat(dirfd, de->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), r;
 
-	fd = openat(dirfd, de->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT || errno == EACCES || errno == ELOOP || errno == ENXIO
 			       ? 0
 			       : -errno;
-	if (de->d_type == DT_DIR && below.depth <= LIMIT_DEPTH)
-		return adopt_dir(&below, fd);
+	if (de->d_type == DT_DIR && a->depth < LIMIT_DEPTH)
+		return adopt_dir(
+			&(struct adoption){ a->flags, a->depth + 1 }, dirfd, de->d_name, fd);
 	r = adopt_attrs(fd);
 	(void)close(fd);
 	return r;
 }
 
-static int adopt_entry(const struct adoption *a, int dirfd, const struct dirent *de)
+static int adopt_entry(void *ctx, int dirfd, const struct dirent *de)
 {
+	const struct adoption *a = ctx;
 	const char *target;
 	int r = wh_from_tar_name(de->d_name, strlen(de->d_name), &target);
 
-	if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
-		return 0;
 	if (r == WH_DELETED)
 		return adopt_name(a, dirfd, de->d_name, target);
 	if (r == WH_OPAQUE)
@@ -150,41 +149,30 @@ static int adopt_entry(const struct adoption *a, int dirfd, const struct dirent 
 	return adopt_inode(a, dirfd, de);
 }
 
-/* Consumes @fd.  Times of directories stay: they are part of what a layer says. */
-static int adopt_dir(const struct adoption *a, int fd)
+/* Consumes @fd, which is @name.  Times of directories stay: they are part of what a layer says. */
+static int adopt_dir(struct adoption *a, int parent, const char *name, int fd)
 {
 	struct timespec ts[2];
-	const struct dirent *de;
 	struct stat st;
 	int r = fstat(fd, &st) < 0 ? -errno : adopt_attrs(fd);
-	DIR *d = fdopendir(fd);
 
-	if (!d) {
+	if (r < 0) {
 		(void)close(fd);
-		return -ENOMEM;
+		return r;
 	}
-	while (r == 0) {
-		errno = 0;
-		de = readdir(d);
-		if (!de) {
-			r = -errno;
-			break;
-		}
-		r = adopt_entry(a, fd, de);
-	}
+	r = at_list_take_fd(fd, adopt_entry, a);
 	if (r == 0) {
 		ts[0] = st.st_atim;
 		ts[1] = st.st_mtim;
-		(void)futimens(fd, ts);
+		(void)utimensat(parent, name, ts, AT_SYMLINK_NOFOLLOW);
 	}
-	(void)closedir(d);
 	return r;
 }
 
 int adopt_upper(int fd, enum adopt_flags flags)
 {
-	const struct adoption a = { flags, 0 };
-	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct adoption a = { flags, 0 };
+	int copy = at_open_again(fd);
 
-	return copy < 0 ? -errno : adopt_dir(&a, copy);
+	return copy < 0 ? copy : adopt_dir(&a, fd, ".", copy);
 }

@@ -274,34 +274,33 @@ static int check_entry(
 	return 0;
 }
 
+/* What check_dir() is in. */
+struct checking {
+	struct check *c;
+	uint64_t lower_dir;
+	bool opaque;
+	int depth;
+};
+
+static int check_next(void *ctx, int dirfd, const struct dirent *de)
+{
+	const struct checking *in = ctx;
+	struct check *c = in->c;
+	size_t len = c->path.len;
+	int r = buf_printf(&c->path, "%s%s", len ? "/" : "", de->d_name);
+
+	if (r == 0)
+		r = check_entry(c, dirfd, in->lower_dir, in->opaque, de->d_name, in->depth);
+	c->path.len = len;
+	return r;
+}
+
 /* Consumes @fd. */
 static int check_dir(struct check *c, int fd, uint64_t lower_dir, bool opaque, int depth)
 {
-	DIR *d = fdopendir(fd);
-	size_t len = c->path.len;
-	const struct dirent *de;
-	int r = 0;
+	struct checking in = { c, lower_dir, opaque, depth };
 
-	if (!d) {
-		(void)close(fd);
-		return -ENOMEM;
-	}
-	while (r == 0) {
-		errno = 0;
-		de = readdir(d);
-		if (!de) {
-			r = -errno;
-			break;
-		}
-		if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
-			continue;
-		r = buf_printf(&c->path, "%s%s", len ? "/" : "", de->d_name);
-		if (r == 0)
-			r = check_entry(c, fd, lower_dir, opaque, de->d_name, depth);
-		c->path.len = len;
-	}
-	(void)closedir(d);
-	return r;
+	return at_list_take_fd(fd, check_next, &in);
 }
 
 /* ---- origins and index ---- */
@@ -347,30 +346,25 @@ static void check_index_entry(struct check *c, int dirfd, const char *name)
 		wrong(c, "it is the copy of another origin, %016llx", (unsigned long long)own);
 }
 
+static int check_index_next(void *ctx, int dirfd, const struct dirent *de)
+{
+	struct check *c = ctx;
+	int r;
+
+	c->path.len = 0;
+	r = buf_printf(&c->path, "index/%s", de->d_name);
+	if (r == 0)
+		check_index_entry(c, dirfd, de->d_name);
+	return r;
+}
+
 static int check_index(struct check *c)
 {
 	int fd = openat(c->o->state_fd, "index", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	const struct dirent *de;
-	DIR *d;
-	int r = 0;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	d = fdopendir(fd);
-	if (!d) {
-		(void)close(fd);
-		return -ENOMEM;
-	}
-	while (r == 0 && (de = readdir(d))) {
-		if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
-			continue;
-		c->path.len = 0;
-		r = buf_printf(&c->path, "index/%s", de->d_name);
-		if (r == 0)
-			check_index_entry(c, fd, de->d_name);
-	}
-	(void)closedir(d);
-	return r;
+	return at_list_take_fd(fd, check_index_next, c);
 }
 
 /* Without a superblock it is an upper that was never mounted here, in the usual dialect. */

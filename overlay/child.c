@@ -2,6 +2,7 @@
 /* Entries of merged directories (how it works is said in the header). */
 #include "overlay/child.h"
 
+#include "base/at.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "overlay/hide.h"
@@ -75,8 +76,17 @@ static int load_hidden(struct ovl_fs *fs, struct node *dir, int dirfd, const cha
 	return r < 0 || slot.upper ? r : child_slot_set(dir, &slot, name, DT_CHR, DN_WHITEOUT);
 }
 
-static int load_one(struct ovl_fs *fs, struct node *dir, int dirfd, const struct dirent *de)
+/* What child_load_names() is at. */
+struct loading {
+	struct ovl_fs *fs;
+	struct node *dir;
+};
+
+static int load_one(void *ctx, int dirfd, const struct dirent *de)
 {
+	const struct loading *l = ctx;
+	struct ovl_fs *fs = l->fs;
+	struct node *dir = l->dir;
 	enum dname_flags flags = 0;
 	uint8_t type = de->d_type;
 	const char *hidden;
@@ -84,8 +94,6 @@ static int load_one(struct ovl_fs *fs, struct node *dir, int dirfd, const struct
 	struct stat st;
 	int r;
 
-	if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
-		return 0;
 	if (hide_target(fs->up, de->d_name, &hidden))
 		return hidden ? load_hidden(fs, dir, dirfd, hidden) : 0;
 	if (type == DT_UNKNOWN || type == DT_CHR) {
@@ -103,35 +111,16 @@ static int load_one(struct ovl_fs *fs, struct node *dir, int dirfd, const struct
 
 int child_load_names(struct ovl_fs *fs, struct node *dir)
 {
+	struct loading l = { fs, dir };
 	struct fd_ref ref;
-	struct dirent *de;
-	int fd, r;
-	DIR *d;
+	int r;
 
 	if (dir->flags & NODE_LISTED)
 		return 0;
 	r = locate_dir_fd(fs, dir, &ref);
 	if (r < 0)
 		return r;
-	fd = openat(ref.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d) {
-		r = -errno;
-		if (fd >= 0)
-			(void)close(fd);
-		fdc_release(fs->fds, &ref);
-		return r;
-	}
-	for (r = 0; r == 0;) {
-		errno = 0;
-		de = readdir(d);
-		if (!de) {
-			r = -errno;
-			break;
-		}
-		r = load_one(fs, dir, fd, de);
-	}
-	(void)closedir(d);
+	r = at_list_take_fd(at_open_again(ref.fd), load_one, &l);
 	fdc_release(fs->fds, &ref);
 	if (r < 0)
 		dn_done(&dir->names);

@@ -309,27 +309,14 @@ static int open_dir(int dirfd, const char *name, mode_t mode, int *ret)
 	return 0;
 }
 
+static int remove_one(void *ctx, int dirfd, const struct dirent *de)
+{
+	return str_eq(de->d_name, VOLATILE_DIR) ? 0 : at_remove_tree(dirfd, de->d_name);
+}
+
 static int empty_dir(int dirfd)
 {
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct dirent *de;
-	int r = 0;
-	DIR *d;
-
-	if (fd < 0)
-		return -errno;
-	d = fdopendir(fd);
-	if (!d) {
-		r = -errno;
-		(void)close(fd);
-		return r;
-	}
-	while (r == 0 && (de = readdir(d)))
-		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, "..") &&
-			!str_eq(de->d_name, VOLATILE_DIR))
-			r = at_remove_tree(dirfd, de->d_name);
-	(void)closedir(d);
-	return r;
+	return at_list_take_fd(at_open_again(dirfd), remove_one, NULL);
 }
 
 /*
@@ -379,36 +366,24 @@ static int open_tree(struct upper *up, const struct upper_opts *o)
 
 /* ---- index/ ---- */
 
+static int read_index_entry(void *ctx, int dirfd, const struct dirent *de)
+{
+	struct upper *up = ctx;
+	uint64_t origin;
+	struct stat st;
+
+	if (name_counts_parse(de->d_name, &origin))
+		up->has_name_counts = true;
+	if (!upper_origin_parse(de->d_name, strlen(de->d_name), &origin))
+		return 0;
+	if (fstatat(dirfd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return origin_map_add(up->origins, origin, st.st_ino);
+}
+
 static int read_index(struct upper *up)
 {
-	int fd = openat(up->index_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct dirent *de;
-	int r = 0;
-	DIR *d;
-
-	if (fd < 0)
-		return -errno;
-	d = fdopendir(fd);
-	if (!d) {
-		r = -errno;
-		(void)close(fd);
-		return r;
-	}
-	while (r == 0 && (de = readdir(d))) {
-		uint64_t origin;
-		struct stat st;
-
-		if (name_counts_parse(de->d_name, &origin))
-			up->has_name_counts = true;
-		if (!upper_origin_parse(de->d_name, strlen(de->d_name), &origin))
-			continue;
-		if (fstatat(up->index_fd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			r = -errno;
-		else
-			r = origin_map_add(up->origins, origin, st.st_ino);
-	}
-	(void)closedir(d);
-	return r;
+	return at_list_take_fd(at_open_again(up->index_fd), read_index_entry, up);
 }
 
 bool upper_index_has(struct upper *up, uint64_t origin, uint64_t *ret_ino)

@@ -23,29 +23,22 @@ static char *boot_id(void)
 	return fd < 0 || fd_read_file(fd, LIMIT_BOOT_ID, &text, NULL) < 0 ? NULL : text;
 }
 
+static int check_mark(void *ctx, int dirfd, const struct dirent *de)
+{
+	if (str_eq(de->d_name, "volatile"))
+		return 0;
+	return err_say(ctx, -EPROTONOSUPPORT, "unknown mark 'work/incompat/%s'", de->d_name);
+}
+
 /* Is there anything in incompat/ but the mark that we know? */
 static int check_others(int work_fd, struct err *err)
 {
-	int fd = openat(work_fd, VOLATILE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	const struct dirent *de;
-	int r = 0;
-	DIR *d;
+	int fd = openat(work_fd, VOLATILE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_set(err, -errno, "cannot open work/incompat");
-	d = fdopendir(fd);
-	if (!d) {
-		r = -errno;
-		(void)close(fd);
-		return err_set(err, r, "cannot list work/incompat");
-	}
-	while (r == 0 && (de = readdir(d)))
-		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, "..") &&
-			!str_eq(de->d_name, "volatile"))
-			r = err_say(err, -EPROTONOSUPPORT, "unknown mark 'work/incompat/%s'",
-				de->d_name);
-	(void)closedir(d);
-	return r;
+	r = at_list_take_fd(fd, check_mark, err);
+	return r < 0 && r != -EPROTONOSUPPORT ? err_set(err, r, "cannot list work/incompat") : r;
 }
 
 int volatile_check(int work_fd, struct err *err)

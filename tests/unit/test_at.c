@@ -55,6 +55,37 @@ TEST(trees_of_any_depth_and_mode_are_removed)
 	CHECK(access(path, F_OK) < 0 && errno == ENOENT);
 }
 
+static int count_or_stop(void *ctx, int dirfd, const struct dirent *de)
+{
+	int *n = ctx;
+
+	if (faccessat(dirfd, de->d_name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return -EBADF;
+	return ++*n == 3 ? 7 : 0;
+}
+
+TEST(a_listing_ends_where_its_function_says)
+{
+	char path[64];
+	auto_fd top = make_tmp_dir(path);
+	int n = 0;
+
+	CHECK(top >= 0);
+	CHECK_INT(at_list_take_fd(at_open_again(top), count_or_stop, &n), ==, 0);
+	CHECK_INT(n, ==, 0);
+	for (int i = 0; i < 5; i++) {
+		char name[] = { (char)('a' + i), '\0' };
+
+		CHECK_INT(mkdirat(top, name, 0700), ==, 0);
+	}
+	CHECK_INT(at_list_take_fd(at_open_again(top), count_or_stop, &n), ==, 7);
+	CHECK_INT(n, ==, 3);
+	CHECK_INT(at_list_take_fd(-ENOENT, count_or_stop, &n), ==, -ENOENT);
+	CHECK_INT(at_list_take_fd(open("/dev/null", O_RDONLY | O_CLOEXEC), count_or_stop, &n), ==,
+		-ENOTDIR);
+	CHECK_INT(at_remove_tree(AT_FDCWD, path), ==, 0);
+}
+
 TEST(a_fifo_or_a_link_is_no_file_to_read)
 {
 	char path[64];
