@@ -79,6 +79,22 @@ int relay_loop_socket(struct relay_loop *loop, int family, enum net_proto proto)
 	return stock->fds[--stock->n];
 }
 
+int relay_loop_bind(int type, struct net_endpoint *host)
+{
+	auto_fd fd = socket(host->sa.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	const int one = 1;
+
+	if (fd < 0)
+		return -errno;
+	if (type == SOCK_STREAM)
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (host->sa.sa_family == AF_INET6)
+		(void)setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	if (bind(fd, &host->sa, host->len) < 0 || getsockname(fd, &host->sa, &host->len) < 0)
+		return -errno;
+	return fd_take(&fd);
+}
+
 int relay_loop_turn(struct relay_loop *loop, int timeout_ms)
 {
 	struct relay_job *job;

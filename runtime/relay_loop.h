@@ -53,6 +53,14 @@ bool relay_loop_has_room(const struct relay_loop *loop, size_t n);
 int relay_loop_socket(struct relay_loop *loop, int family, enum net_proto proto);
 
 /**
+ * relay_loop_bind() - a socket of the host for a published port, bound to one IP version
+ * @type: SOCK_STREAM or SOCK_DGRAM
+ * @host: its port, if it is 0, becomes the one that the kernel chose
+ * Return: the fd, owned by the caller; the negative errno of socket(2) or bind(2).
+ */
+int relay_loop_bind(int type, struct net_endpoint *host);
+
+/**
  * relay_loop_turn() - wait for events, call their functions, give the queued jobs their turn
  * @timeout_ms: -1: for ever
  * Return: 0; a negative errno that ends the loop.

@@ -369,23 +369,18 @@ static int listener_watch(struct relay_tcp_listener *l)
 /* Accepted sockets have the options of the listener. */
 static int open_listener(struct net_endpoint *host)
 {
-	auto_fd fd =
-		socket(host->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	auto_fd fd = relay_loop_bind(SOCK_STREAM, host);
 	const int one = 1, idle = KEEPALIVE_IDLE_S, every = KEEPALIVE_EVERY_S;
 	const int count = KEEPALIVE_COUNT;
 
 	if (fd < 0)
-		return -errno;
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+		return fd;
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 	(void)setsockopt(fd, SOL_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
 	(void)setsockopt(fd, SOL_TCP, TCP_KEEPINTVL, &every, sizeof(every));
 	(void)setsockopt(fd, SOL_TCP, TCP_KEEPCNT, &count, sizeof(count));
 	(void)setsockopt(fd, SOL_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (host->sa.sa_family == AF_INET6)
-		(void)setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	if (bind(fd, &host->sa, host->len) < 0 || listen(fd, BACKLOG) < 0 ||
-		getsockname(fd, &host->sa, &host->len) < 0)
+	if (listen(fd, BACKLOG) < 0)
 		return -errno;
 	return fd_take(&fd);
 }

@@ -325,18 +325,14 @@ static void listener_ready(void *ctx, int fd, uint32_t events)
 
 static int open_listener(struct net_endpoint *host)
 {
-	auto_fd fd =
-		socket(host->sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+	auto_fd fd = relay_loop_bind(SOCK_DGRAM, host);
 	bool v4 = host->sa.sa_family == AF_INET;
 	const int one = 1;
 
 	if (fd < 0)
-		return -errno;
-	if (!v4)
-		(void)setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+		return fd;
 	if (setsockopt(fd, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, &one,
-		    sizeof(one)) < 0 ||
-		bind(fd, &host->sa, host->len) < 0 || getsockname(fd, &host->sa, &host->len) < 0)
+		    sizeof(one)) < 0)
 		return -errno;
 	return fd_take(&fd);
 }

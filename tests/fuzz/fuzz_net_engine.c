@@ -7,6 +7,7 @@
  */
 #include "runtime/net_engine.h"
 #include "runtime/net_guard.h"
+#include "runtime/net_join.h"
 #include "runtime/net_mss.h"
 #include "runtime/net_reass.h"
 #include "tests/fuzz/fuzz.h"
@@ -18,6 +19,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 enum choice {
@@ -26,7 +28,10 @@ enum choice {
 	CHOICE_FIX = 4, /* lengths and checksums are put right: a fuzzer finds few by chance */
 	CHOICE_SEGMENTS = 8,
 	CHOICE_LOOPBACK = 16,
+	CHOICE_LATER = 32, /* five seconds pass before the turn */
 };
+/* Few, so that limits are reached */
+enum { MAX_FDS = 256 };
 
 static uint8_t frame[LIMIT_NET_FRAME], cut[LIMIT_NET_FRAME];
 static struct net_plan plan;
@@ -35,28 +40,40 @@ static struct net_engine *engine;
 static struct net_guard guard;
 static struct net_mss mss;
 static struct net_reass reass;
+static struct net_join joined;
+static struct net_endpoint forwards[NET_PROTO_MAX_];
+static int64_t now_ms;
 static bool is_nowhere;
 
 /* Before main(): a fuzzer starts threads, and a process with threads stays where it is. */
 __attribute__((constructor)) static void enter_nowhere(void)
 {
+	const struct rlimit few = { MAX_FDS, MAX_FDS };
 	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP };
 	auto_fd fd = -1;
 
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
 		return;
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	is_nowhere = fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &ifr) == 0;
+	is_nowhere = fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &ifr) == 0 &&
+		     setrlimit(RLIMIT_NOFILE, &few) == 0;
 }
 
 static void hear(void *ctx, const uint8_t *out, size_t len)
 {
 	struct net_pkt p;
+	size_t at, n;
 
 	(void)ctx;
 	assert(len <= LIMIT_NET_FRAME);
-	if (net_pkt_parse(out, len, &p) == 0)
-		net_guard_to_guest(&guard, out, &p, 1);
+	if (net_pkt_parse(out, len, &p) < 0)
+		return;
+	net_guard_to_guest(&guard, out, &p, 1);
+	if (net_join_add(&joined, out, &p, &at, &n))
+		assert(at + n <= len && joined.len + n == joined.pkt.end);
+	joined.len = 0;
+	if (net_join_may_wait(out, &p))
+		net_join_hold(&joined, out, len, &p);
 }
 
 static void begin(bool loopback)
@@ -76,8 +93,13 @@ static void begin(bool loopback)
 	assert(net_engine_new(&opts, &engine) == 0);
 	guest.in.sin_addr = plan.guest;
 	guest.in.sin_port = htons(80);
-	for (int proto = 0; proto < NET_PROTO_MAX_; proto++)
-		(void)net_engine_forward_add(engine, (enum net_proto)proto, &host, &guest);
+	for (int proto = 0; proto < NET_PROTO_MAX_; proto++) {
+		forwards[proto] = host;
+		(void)net_engine_forward_add(
+			engine, (enum net_proto)proto, &forwards[proto], &guest);
+	}
+	now_ms = 1;
+	joined.len = 0;
 	memset(&guard, 0, sizeof(guard));
 	guard.plan = &plan;
 	guard.allow_host_loopback = loopback;
@@ -89,9 +111,9 @@ static void begin(bool loopback)
 
 static void turn(void)
 {
-	(void)net_engine_prepare(engine, 1);
+	(void)net_engine_prepare(engine, now_ms);
 	(void)net_poll_wait(&poll_set, 0);
-	net_engine_turn(engine, 1);
+	net_engine_turn(engine, now_ms);
 }
 
 /* What a kernel always gets right */
@@ -170,12 +192,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			put_right(n);
 		hdr.flags = choices & CHOICE_NEEDS_CSUM ? VIRTIO_NET_HDR_F_NEEDS_CSUM : 0;
 		input(&hdr, n, choices);
-		if (choices & CHOICE_TURN)
+		now_ms += choices & CHOICE_LATER ? 5000 : 0;
+		if (choices & (CHOICE_TURN | CHOICE_LATER))
 			turn();
 		data += n;
 		len -= n;
 	}
 	turn();
+	for (int proto = 0; proto < NET_PROTO_MAX_; proto++)
+		(void)net_engine_forward_remove(engine, (enum net_proto)proto, &forwards[proto]);
 	net_engine_free(engine);
 	net_poll_done(&poll_set);
 	return 0;
