@@ -47,6 +47,7 @@ static const struct stage_step steps[] = {
 	{ STAGE_INSIDE, "terminal", init_terminal, NULL },
 	{ STAGE_INSIDE, "working directory", init_work_dir, NULL },
 	{ STAGE_INSIDE, "find the program", init_find_program, NULL },
+	{ STAGE_INSIDE, "home directory", init_home, NULL },
 	{ STAGE_TELL_OUTSIDE, "ready", NULL, NULL },
 	{ STAGE_TELL_INSIDE, "start", NULL, NULL },
 	{ STAGE_INSIDE, "scheduling", init_scheduling, NULL },

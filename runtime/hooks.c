@@ -39,7 +39,6 @@ struct run {
 
 static int spawn_hook(const struct spec_hook *h, int in, int out, pid_t *ret)
 {
-	static const char *const no_env[] = { NULL };
 	const char *alone[] = { h->path, NULL };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
@@ -62,7 +61,7 @@ static int spawn_hook(const struct spec_hook *h, int in, int out, pid_t *ret)
 	if (r == 0)
 		r = posix_spawn(ret, h->path, &actions, &attr,
 			(char *const *)(h->args.n ? h->args.v : alone),
-			(char *const *)(h->env.n ? h->env.v : (const char **)no_env));
+			h->env.v ? (char *const *)h->env.v : environ);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	(void)posix_spawnattr_destroy(&attr);
 	return -r;

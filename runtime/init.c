@@ -495,13 +495,14 @@ int init_exec(struct stage *st, struct err *err)
 {
 	const struct spec_process *p = st->spec->process;
 	static const char *const no_env[] = { NULL };
-	const char *const *env;
+	const char *const *env = (const char *const *)st->env;
 	char what[256];
 
 	/* A container without a process ends as it starts. */
 	if (p->args.n == 0)
 		_exit(0);
-	env = p->env.v ? (const char *const *)p->env.v : no_env;
+	if (!env)
+		env = p->env.v ? (const char *const *)p->env.v : no_env;
 	if (st->init_fd >= 0)
 		exec_under_init(st, env);
 	else

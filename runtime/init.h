@@ -24,6 +24,7 @@ int init_console(struct stage *st, struct err *err);
 int init_terminal(struct stage *st, struct err *err);
 int init_sysctls(struct stage *st, struct err *err);
 int init_find_program(struct stage *st, struct err *err);
+int init_home(struct stage *st, struct err *err);
 int init_live_alone(struct stage *st, struct err *err);
 int init_await_starter(struct stage *st, struct err *err);
 int init_limits(struct stage *st, struct err *err);

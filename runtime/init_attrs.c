@@ -5,6 +5,8 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "runtime/inroot.h"
+#include "runtime/userdb.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -83,6 +85,43 @@ int init_label(struct stage *st, struct err *err)
 	return r < 0 ? err_set(err, r, "cannot set the %s '%s'",
 			       apparmor ? "AppArmor profile" : "SELinux label", label)
 		     : 0;
+}
+
+/* ---- home directory ---- */
+
+static char *find_home(const struct stage *st)
+{
+	auto_userdb_user user = { 0 };
+	struct userdb_file passwd = { 0 };
+	auto_free char *data = NULL;
+	char uid[16];
+
+	snprintf(uid, sizeof(uid), "%u", st->spec->process->user.uid);
+	if (inroot_read(
+		    st->rootfs.root_fd, "/etc/passwd", LIMIT_USERDB_BYTES, &data, &passwd.len) == 0)
+		passwd.data = data;
+	if (userdb_resolve(uid, &passwd, &(struct userdb_file){ 0 }, &user, NULL) < 0)
+		return strdup("HOME=/");
+	return str_format("HOME=%s", user.home);
+}
+
+/* Programs count on it, and whoever wrote the configuration may not have known the image. */
+int init_home(struct stage *st, struct err *err)
+{
+	const struct spec_list *env = &st->spec->process->env;
+	char *home;
+
+	for (size_t i = 0; i < env->n; i++)
+		if (str_starts(env->v[i], "HOME="))
+			return 0;
+	home = find_home(st);
+	st->env = calloc(env->n + 2, sizeof(*st->env));
+	if (!home || !st->env)
+		return err_set(err, -ENOMEM, "cannot set HOME");
+	if (env->n > 0)
+		memcpy(st->env, env->v, env->n * sizeof(*st->env));
+	st->env[env->n] = home;
+	return 0;
 }
 
 /* ---- clocks ---- */

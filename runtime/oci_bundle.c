@@ -95,3 +95,10 @@ int oci_bundle_pass_fds(struct spec *spec, unsigned int *ret_n)
 	*ret_n = (unsigned int)n;
 	return r;
 }
+
+bool oci_bundle_keeps_groups(const struct spec *spec)
+{
+	const char *keeps = spec_annotation(spec, "run.oci.keep_original_groups");
+
+	return keeps && str_eq(keeps, "1");
+}

@@ -22,3 +22,7 @@ int oci_bundle_add_env(struct spec *spec, const char *text);
 
 /** oci_bundle_pass_fds() - LISTEN_FDS of systemd: @ret_n more fds to preserve, variables added */
 int oci_bundle_pass_fds(struct spec *spec, unsigned int *ret_n);
+
+/** oci_bundle_keeps_groups() - whether the program keeps the caller's groups (of `podman run
+ * --group-add keep-groups`) */
+bool oci_bundle_keeps_groups(const struct spec *spec);

@@ -157,6 +157,7 @@ static int prepare_stage(struct oci_create *c, struct err *err)
 	st->n_preserve_fds = (unsigned int)c->opts->preserve_fds + listen_fds;
 	st->flags |= (c->opts->no_pivot ? STAGE_NO_PIVOT : 0) |
 		     (c->opts->no_new_keyring ? STAGE_KEEP_KEYRING : 0);
+	st->setgroups_denied |= oci_bundle_keeps_groups(c->spec);
 	/* What only the caller may open goes in as fds; where the inside is no less, it opens. */
 	if (!proc_has_cap(CAP_SYS_ADMIN) || !c->spec->ns[SPEC_NS_USER].on)
 		st->flags |= STAGE_OPEN_INSIDE;

@@ -9,6 +9,7 @@
 #include "base/at.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "runtime/caps.h"
 #include "runtime/cgroup.h"
 #include "runtime/exec.h"
@@ -117,14 +118,14 @@ static int add_caps(struct spec_caps *c, const struct strv *names, struct err *e
 	for (size_t i = 0; i < names->n; i++) {
 		int cap = caps_from_name(names->v[i]);
 
-		if (cap < 0)
-			return err_say(err, -EINVAL, "unknown capability '%s'", names->v[i]);
+		if (cap < 0) { /* of a newer kernel, perhaps */
+			log_warning("oci", "unknown capability '%s'", names->v[i]);
+			continue;
+		}
 		c->set = true;
 		c->bounding |= CAPS_BIT(cap);
 		c->permitted |= CAPS_BIT(cap);
 		c->effective |= CAPS_BIT(cap);
-		c->inheritable |= CAPS_BIT(cap);
-		c->ambient |= CAPS_BIT(cap);
 	}
 	return 0;
 }
@@ -257,6 +258,7 @@ static int prepare(struct exec *x, struct oci *o, const char *id, char **args, s
 	if (r < 0)
 		return r;
 	ctr_exec_init(&x->stage, x->spec, x->pidfd);
+	x->stage.setgroups_denied |= oci_bundle_keeps_groups(x->spec);
 	x->stage.flags |= STAGE_DETACHED;
 	x->stage.n_preserve_fds = (unsigned int)x->opts->preserve_fds;
 	r = find_cgroup(x, err);

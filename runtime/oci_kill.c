@@ -157,7 +157,8 @@ static int delete_one(
 	}
 	if (r < 0)
 		return r;
-	if (s.status != CTR_STOPPED && !opts->force)
+	/* One that never began has nothing to lose: engines count on it when a start has failed. */
+	if (s.status != CTR_STOPPED && s.status != CTR_CREATED && !opts->force)
 		return err_say(err, -EBUSY,
 			"cannot delete container '%s': it is %s, not stopped; use --force", s.id,
 			state_name(s.status));

@@ -190,7 +190,7 @@ enum spec_hook_kind {
 
 struct spec_hook {
 	const char *path;
-	struct spec_list args, env; /* args.n 0: the path alone */
+	struct spec_list args, env; /* args.n 0: the path alone; env absent: the runtime's */
 	uint32_t timeout_s; /* 0: none */
 };
 

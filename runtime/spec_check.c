@@ -114,6 +114,12 @@ static int check_sysctls(const struct spec *spec, struct err *err)
 		if (spec_sysctl_path(name, path) < 0)
 			return err_say(
 				err, -EINVAL, "linux.sysctl: '%.256s' is not a sysctl", name);
+		/* Two words for one thing may differ. */
+		if (str_eq(path, "kernel/hostname") ||
+			(str_eq(path, "kernel/domainname") && spec->domainname))
+			return err_say(err, -EINVAL,
+				"linux.sysctl: '%.256s' is set by '%s' in the configuration", name,
+				path + strlen("kernel/"));
 		ns = spec_sysctl_ns(path);
 		if (ns < 0)
 			return err_say(err, -EINVAL,

@@ -79,6 +79,7 @@ struct stage {
 	int slave_fd;
 	int label_fd; /* where the security label of the program is written; -1: none */
 	char program[4096]; /* what to execute, found by PATH */
+	const char **env; /* of the program with what was missing; NULL: as in the spec */
 };
 
 void ctr_stage_init(struct stage *st, const struct spec *spec);

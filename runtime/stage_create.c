@@ -239,6 +239,7 @@ static const struct stage_step steps[] = {
 	{ STAGE_INSIDE, "working directory", init_work_dir, NULL },
 	{ STAGE_INSIDE, "seal the root", seal, NULL },
 	{ STAGE_INSIDE, "find the program", init_find_program, NULL },
+	{ STAGE_INSIDE, "home directory", init_home, NULL },
 	{ STAGE_INSIDE, "live without the monitor", init_live_alone, is_detached },
 	{ STAGE_TELL_OUTSIDE, "ready", NULL, NULL },
 	{ STAGE_INSIDE, "wait for who starts it", init_await_starter, is_detached },

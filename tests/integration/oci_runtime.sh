@@ -14,11 +14,11 @@ t_life_as_the_specification_has_it() {
 	assert_eq "$("$RT" state c | jq -r '.status, .id, .ociVersion' | tr '\n' ' ')" 'created c 1.2.0 '
 	assert_eq "$("$RT" state c | jq .pid)" "$(cat pid)"
 	assert_content out ''
-	assert_fails 1 'is created, not stopped' "$RT" delete c
 	"$RT" start c
 	assert_eq "$("$RT" state c | jq -r .status)" running
 	wait_for 'grep -q ran out'
 	assert_fails 1 'it is running' "$RT" start c
+	assert_fails 1 'is running, not stopped' "$RT" delete c
 	assert_fails 1 'already exists' "$RT" create --bundle . c
 	"$RT" kill c KILL
 	wait_status c stopped
@@ -119,13 +119,39 @@ t_exec_has_a_user_an_environment_and_a_directory() {
 	"$RT" run --detach c < /dev/null > /dev/null
 	assert_eq "$("$RT" exec --cwd /tmp -e A=1 c sh -c 'pwd; echo $A; id -u')" "$(printf '/tmp\n1\n0')"
 	assert_eq "$("$RT" exec --no-new-privs c grep NoNewPrivs /proc/self/status)" "$(printf 'NoNewPrivs:\t1')"
-	assert_eq "$("$RT" exec --cap CAP_CHOWN c grep CapAmb /proc/self/status)" "$(printf 'CapAmb:\t0000000000000001')"
+	assert_eq "$("$RT" exec --cap CAP_SYS_TIME --cap CAP_NEW c grep -E 'Cap(Prm|Inh|Amb)' /proc/self/status 2> warnings | cut -c9- | tr '\n' ' ')" \
+		'0000000000000000 0000000022000420 0000000000000000 '
+	assert_match "$(cat warnings)" "unknown capability 'CAP_NEW'"
 	assert_fails 255 'missing' "$RT" exec c /missing
 	assert_fails 255 'working directory' "$RT" exec --cwd /proc/self/fd/3 c true
 	"$RT" kill c KILL
 	wait_status c stopped
 	assert_fails 255 'not running' "$RT" exec c true
 	"$RT" delete c
+}
+
+t_one_that_never_began_is_deleted() {
+	bundle -- true
+	"$RT" create --bundle . --pid-file pid c < /dev/null
+	reaped "$RT" delete c
+	assert_fails 1 'does not exist' "$RT" state c
+	wait_for '! grep -qs "^State:.[^Z]" "/proc/$(cat pid)/status"'
+}
+
+t_home_is_what_the_image_says() {
+	mkdir -p rootfs && cp -a "$FIX_BUNDLE/rootfs/." rootfs
+	bundle -- sh -c 'echo $HOME'
+	assert_eq "$("$RT" run c)" /
+	echo 'root:x:0:0:root:/the/home:/bin/sh' > rootfs/etc/passwd
+	bundle -- sh -c 'echo $HOME'
+	assert_eq "$("$RT" run c)" /the/home
+	bundle '.process.env += ["HOME=/own"]' -- sh -c 'echo $HOME'
+	assert_eq "$("$RT" run c)" /own
+	printf '{"user":{"uid":0,"gid":0},"args":["sh","-c","echo $HOME"],"cwd":"/","env":["PATH=/bin"]}' > p.json
+	bundle -- sh -c "$SLEEPER"
+	"$RT" run --detach c < /dev/null > /dev/null
+	assert_eq "$("$RT" exec --process p.json c)" /the/home
+	"$RT" delete --force c
 }
 
 t_hooks_of_all_kinds_run_in_order_with_the_state() {
@@ -141,6 +167,8 @@ t_hooks_of_all_kinds_run_in_order_with_the_state() {
 	assert_eq "$("$RT" run c)" /tmp/inside
 	assert_eq "$(cut -d' ' -f1 seen | tr '\n' ' ')" 'prestart createRuntime createContainer poststart poststop '
 	assert_eq "$(cut -d' ' -f2 seen | tr '\n' ' ')" 'created creating creating running stopped '
+	bundle '.hooks.prestart = [{path: "/bin/sh", args: ["sh", "-c", "test \"$WORD\" = given"]}]' -- true
+	WORD=given "$RT" run c
 	bundle '.hooks.prestart = [{path: "/bin/sh", args: ["sh", "-c", "echo why >&2; exit 9"]}]' -- true
 	assert_fails 1 "prestart: hook '/bin/sh' exited with 9: why" "$RT" run c
 	bundle '.hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", "60"], timeout: 1}]' -- true
@@ -199,6 +227,8 @@ t_limits_that_cannot_be_set_are_errors_unless_disabled() {
 t_a_bad_configuration_names_the_place() {
 	bundle '.process.rlimits = [{type: "RLIMIT_X", soft: 1, hard: 1}]' -- true
 	assert_fails 1 'process.rlimits\[0\]' "$RT" run c
+	bundle '.linux.sysctl["kernel.hostname"] = "x"' -- true
+	assert_fails 1 "set by 'hostname'" "$RT" run c
 	bundle '.process.cwd = "rel"' -- true
 	assert_fails 1 'process.cwd' "$RT" run c
 	bundle -- true

@@ -20,7 +20,7 @@ for p in @PROBES@; do busybox head -c 100 "$p" > /dev/null 2>&1; echo "read $p $
 exec busybox tail -n +1 @FILES@ 2> /dev/null
 """
 
-FILES = ["/proc/self/mountinfo", "/proc/self/status", "/proc/self/uid_map", "/proc/self/gid_map", "/proc/self/limits",
+FILES = ["/proc/self/mountinfo", "/proc/self/environ", "/proc/self/status", "/proc/self/uid_map", "/proc/self/gid_map", "/proc/self/limits",
          "/proc/self/setgroups", "/proc/self/oom_score_adj", "/proc/self/personality",
          "/proc/sys/kernel/hostname", "/proc/sys/kernel/domainname", "/proc/sys/kernel/shm_rmid_forced",
          "/proc/sys/kernel/msgmax", "/proc/sys/fs/mqueue/msg_max", "/proc/sys/net/ipv4/ip_forward",

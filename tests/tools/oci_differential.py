@@ -114,6 +114,8 @@ def facts(text, bundle, host_namespaces, config):
     if mounts:
         protected = protected_places(config["linux"])
         parts["/proc/self/mountinfo"] = [without_own_strictness(l, protected) for l in mount_lines("\n".join(mounts), bundle)]
+    # For a user without an entry, crun 1.8 sets no HOME, newer versions and we "/".
+    parts["/proc/self/environ"] = [l.replace("HOME=/\0", "") for l in parts.get("/proc/self/environ", [])]
     # crun takes the first of a user's ranges of subordinate ids, we all of them.
     for name in ("/proc/self/uid_map", "/proc/self/gid_map"):
         parts[name] = parts.get(name, [])[:2]
