@@ -294,3 +294,8 @@ int ovl_serve(struct ovl_fs *fs, int fuse_fd, const struct ovl_session_opts *opt
 	/* An unmount ends the loop with ENODEV. */
 	return r < 0 && r != -ENODEV ? err_set(err, r, "serving the mount failed") : 0;
 }
+
+const char *ovl_fuse_version(void)
+{
+	return fuse_pkgversion();
+}

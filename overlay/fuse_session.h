@@ -31,3 +31,6 @@ struct ovl_session_opts {
  * Return: 0 after an unmount or SIGTERM; a negative errno.
  */
 int ovl_serve(struct ovl_fs *fs, int fuse_fd, const struct ovl_session_opts *opts, struct err *err);
+
+/** ovl_fuse_version() - of libfuse, as it is loaded */
+const char *ovl_fuse_version(void);

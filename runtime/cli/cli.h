@@ -35,14 +35,15 @@ struct cli_verb {
 	bool enters_container; /* its processes get into containers: selfexe_protect() */
 };
 
-extern const struct cli_verb cli_verbs_alter[], cli_verbs_commit[], cli_verbs_cp[],
-	cli_verbs_diff[], cli_verbs_doctor[], cli_verbs_exec[], cli_verbs_fsck[],
-	cli_verbs_history[], cli_verbs_image[], cli_verbs_images[], cli_verbs_import[],
-	cli_verbs_info[], cli_verbs_inspect[], cli_verbs_layer[], cli_verbs_login[],
-	cli_verbs_logs[], cli_verbs_mount[], cli_verbs_network[], cli_verbs_network_show[],
-	cli_verbs_port[], cli_verbs_prune[], cli_verbs_ps[], cli_verbs_pull[], cli_verbs_push[],
-	cli_verbs_run[], cli_verbs_start[], cli_verbs_stats[], cli_verbs_stop[], cli_verbs_top[],
-	cli_verbs_unpack[], cli_verbs_unshare[], cli_verbs_volume[];
+extern const struct cli_verb cli_verbs_alter[], cli_verbs_commit[], cli_verbs_completion[],
+	cli_verbs_system[], cli_verbs_cp[], cli_verbs_diff[], cli_verbs_doctor[], cli_verbs_exec[],
+	cli_verbs_fsck[], cli_verbs_history[], cli_verbs_image[], cli_verbs_images[],
+	cli_verbs_import[], cli_verbs_info[], cli_verbs_inspect[], cli_verbs_layer[],
+	cli_verbs_login[], cli_verbs_logs[], cli_verbs_mount[], cli_verbs_network[],
+	cli_verbs_network_show[], cli_verbs_port[], cli_verbs_prune[], cli_verbs_ps[],
+	cli_verbs_pull[], cli_verbs_push[], cli_verbs_run[], cli_verbs_start[], cli_verbs_stats[],
+	cli_verbs_stop[], cli_verbs_top[], cli_verbs_unpack[], cli_verbs_unshare[],
+	cli_verbs_volume[];
 
 struct layer_diff_options;
 /** cli_read_epoch() - SOURCE_DATE_EPOCH, as reproducible-builds.org specifies it; -EINVAL */

@@ -3,51 +3,10 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "runtime/cli/cli.h"
+#include "runtime/cli/verbs.h"
 #include "runtime/selfexe.h"
 
 #include <stdio.h>
-
-static const struct cli_verb *const groups[] = {
-	cli_verbs_alter,
-	cli_verbs_commit,
-	cli_verbs_cp,
-	cli_verbs_diff,
-	cli_verbs_doctor,
-	cli_verbs_exec,
-	cli_verbs_fsck,
-	cli_verbs_history,
-	cli_verbs_image,
-	cli_verbs_images,
-	cli_verbs_import,
-	cli_verbs_info,
-	cli_verbs_inspect,
-	cli_verbs_layer,
-	cli_verbs_login,
-	cli_verbs_logs,
-	cli_verbs_mount,
-	cli_verbs_network,
-	cli_verbs_network_show,
-	cli_verbs_port,
-	cli_verbs_prune,
-	cli_verbs_ps,
-	cli_verbs_pull,
-	cli_verbs_push,
-	cli_verbs_run,
-	cli_verbs_start,
-	cli_verbs_stats,
-	cli_verbs_stop,
-	cli_verbs_top,
-	cli_verbs_unpack,
-	cli_verbs_unshare,
-	cli_verbs_volume,
-};
-
-static const struct args_opt global_opts[] = {
-	{ "root", 0, ARGS_STRING, offsetof(struct cli, root), "DIR", "the store" },
-	{ "debug", 0, ARGS_FLAG, offsetof(struct cli, debug), NULL, "say on stderr what is done" },
-	{ 0 },
-};
 
 int cli_fail(const struct err *err)
 {
@@ -84,29 +43,12 @@ static void print_verb_help(const struct cli_verb *v)
 static void print_help(void)
 {
 	printf("usage: lamina [--root DIR] [--debug] VERB [OPTION]… …\n\n");
-	print_opts(global_opts);
+	print_opts(cli_global_opts);
 	printf("\n");
-	for (size_t g = 0; g < ARRAY_SIZE(groups); g++)
-		for (const struct cli_verb *v = groups[g]; v->name; v++)
+	for (size_t g = 0; cli_groups[g]; g++)
+		for (const struct cli_verb *v = cli_groups[g]; v->name; v++)
 			printf("  %-14s  %s\n", v->name, v->help);
 	printf("\n'lamina VERB --help' tells more about one verb.\n");
-}
-
-/* Verbs have one word or two ("layer ls"); @ret_words says how many were used. */
-static const struct cli_verb *find_verb(char **words, int n, int *ret_words)
-{
-	for (size_t g = 0; g < ARRAY_SIZE(groups); g++)
-		for (const struct cli_verb *v = groups[g]; v->name; v++) {
-			const char *space = strchr(v->name, ' ');
-			size_t len = space ? (size_t)(space - v->name) : strlen(v->name);
-
-			if (strlen(words[0]) != len || memcmp(words[0], v->name, len) != 0)
-				continue;
-			*ret_words = space ? 2 : 1;
-			if (!space || (n > 1 && str_eq(words[1], space + 1)))
-				return v;
-		}
-	return NULL;
 }
 
 static bool wants_help(const struct cli_verb *v, char **argv, int n)
@@ -144,17 +86,28 @@ static int run_verb(struct cli *cli, const struct cli_verb *v, int argc, char **
 	return code;
 }
 
+static int unknown_verb(char **words, int n)
+{
+	bool noun = n > 0 && cli_is_noun(words[0]);
+	struct err err = ERR_INIT;
+
+	err_say(&err, -EINVAL, "unknown verb '%s%s%s'", n > 0 ? words[0] : "",
+		noun && n > 1 ? " " : "", noun && n > 1 ? words[1] : "");
+	err_hint(&err, -EINVAL, "lamina --help");
+	return cli_fail(&err);
+}
+
 int main(int argc, char **argv)
 {
 	auto_free char **pos = calloc((size_t)argc + 1, sizeof(*pos));
 	struct cli cli = { 0 };
 	struct err err = ERR_INIT;
-	const struct cli_verb *v;
-	int n, words = 1;
+	struct cli_found f;
+	int n;
 
 	if (!pos || fd_fill_standard() < 0)
 		return EXIT_LAMINA;
-	if (argc == 2 && (str_eq(argv[1], "--version") || str_eq(argv[1], "version"))) {
+	if (argc == 2 && (str_eq(argv[1], "--version") || str_eq(argv[1], "-v"))) {
 		printf("lamina " LAMINA_VERSION "\n");
 		return 0;
 	}
@@ -163,22 +116,21 @@ int main(int argc, char **argv)
 		print_help();
 		return argc < 2 ? EXIT_LAMINA : 0;
 	}
-	n = args_parse(global_opts, &cli, argc - 1, argv + 1, true, pos, &err);
+	n = args_parse(cli_global_opts, &cli, argc - 1, argv + 1, true, pos, &err);
 	if (n < 0)
 		return cli_fail(&err);
 	if (cli.debug)
 		log_set_level(LOG_LEVEL_DEBUG);
-	v = n > 0 ? find_verb(pos, n, &words) : NULL;
-	if (!v) {
-		err_say(&err, -EINVAL, "unknown verb '%s'", n > 0 ? pos[0] : "");
-		err_hint(&err, -EINVAL, "lamina --help");
-		return cli_fail(&err);
-	}
-	if (wants_help(v, pos + words, n - words)) {
-		print_verb_help(v);
+	if (!cli_find_verb(pos, n, &f))
+		return unknown_verb(pos, n);
+	if (wants_help(f.verb, pos + f.n_words, n - f.n_words)) {
+		print_verb_help(f.verb);
 		return 0;
 	}
-	if (v->enters_container && selfexe_protect(argv, &err) < 0)
+	if (f.verb->enters_container && selfexe_protect(argv, &err) < 0)
 		return cli_fail(&err);
-	return run_verb(&cli, v, n - words, pos + words);
+	/* What an alias stands for takes the place of its last word. */
+	if (f.option)
+		pos[--f.n_words] = (char *)(uintptr_t)f.option;
+	return run_verb(&cli, f.verb, n - f.n_words, pos + f.n_words);
 }

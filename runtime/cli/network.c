@@ -227,24 +227,26 @@ static int run_rm(struct cli *cli, void *data, int argc, char **argv)
 	return code;
 }
 
-static int run_prune(struct cli *cli, void *data, int argc, char **argv)
+int networks_prune(const struct cli *cli, struct err *err)
 {
 	auto_strv names = { 0 };
 	struct networks n;
-	struct err err = ERR_INIT;
-	int r;
+	int r = networks_open(cli, &n, err);
 
-	(void)data;
-	(void)argc;
-	(void)argv;
-	r = networks_open(cli, &n, &err);
 	if (r >= 0)
-		r = netstore_list(&n.net, &names, &err);
+		r = netstore_list(&n.net, &names, err);
 	for (size_t i = 0; r >= 0 && i < names.n; i++)
 		if (remove_unused(&n, names.v[i], NULL) >= 0)
 			printf("%s\n", names.v[i]);
 	networks_close(&n);
-	return r < 0 ? cli_fail(&err) : 0;
+	return r;
+}
+
+static int run_prune(struct cli *cli, void *data, int argc, char **argv)
+{
+	struct err err = ERR_INIT;
+
+	return networks_prune(cli, &err) < 0 ? cli_fail(&err) : 0;
 }
 
 /* ---- connect, disconnect ---- */

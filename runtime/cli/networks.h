@@ -12,6 +12,9 @@ struct networks {
 };
 
 struct cli;
+/** networks_prune() - remove networks that nobody uses, and print their names */
+int networks_prune(const struct cli *cli, struct err *err);
+
 /** networks_open() - networks_close() is called either way */
 int networks_open(const struct cli *cli, struct networks *ret, struct err *err);
 void networks_close(struct networks *n);
