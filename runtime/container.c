@@ -215,7 +215,7 @@ static int open_log(struct container *c, const struct ctr_start_opts *opts, stru
 }
 
 /* The size comes before the first byte: from whichever of our streams is a terminal. */
-static int take_terminal(struct container *c, struct err *err)
+static int take_terminal(struct container *c, unsigned int flags, struct err *err)
 {
 	struct winsize ws = { 0 };
 	int r;
@@ -229,6 +229,8 @@ static int take_terminal(struct container *c, struct err *err)
 		if (ioctl(fd, TIOCGWINSZ, &ws) == 0 && ws.ws_row && ws.ws_col)
 			break;
 	streams_set_size(&c->monitor.streams, ws.ws_row, ws.ws_col);
+	if (flags & CTR_FOREGROUND)
+		ttyguard_take(&c->monitor.streams.owner_tty);
 	return 0;
 }
 
@@ -462,7 +464,7 @@ static int run_program(struct container *c, struct ctr_start_opts *opts, struct 
 	c->monitor.timeout_s = (uint32_t)c->opts.timeout_s;
 	r = monitor_hold_signals(&c->monitor, err);
 	if (r >= 0)
-		r = take_terminal(c, err);
+		r = take_terminal(c, opts->flags, err);
 	if (r >= 0)
 		r = c->monitor.streams.listen_fd = attach_listen(c->ns.rundir_fd, c->dir.id, err);
 	if (r >= 0)

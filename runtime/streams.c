@@ -26,6 +26,7 @@ void streams_init(struct streams *s)
 	s->out_len = s->in_off = s->in_len = 0;
 	s->todo = 0;
 	s->in_ends = s->owner_gone = false;
+	ttyguard_init(&s->owner_tty);
 	s->starter_fd = s->master_fd = s->slave_fd = s->in_fd = s->out_fds[0] = s->out_fds[1] =
 		s->listen_fd = -1;
 	for (size_t i = 0; i < LIMIT_CLIENTS; i++)
@@ -53,6 +54,8 @@ int streams_add_client(struct streams *s, int fd, bool owner)
 
 static void drop_client(struct streams *s, size_t i)
 {
+	if (s->clients[i].owner)
+		ttyguard_restore(&s->owner_tty);
 	s->owner_gone |= s->clients[i].owner;
 	close_it(&s->clients[i].fd);
 	s->todo &= ~(UINT32_C(1) << i);
@@ -151,12 +154,14 @@ static void take_input(struct streams *s, const struct attach_msg *m, size_t len
 /* ---- messages ---- */
 
 /* The owner's error output was ours for warnings; now it is the owner's alone again. */
-static void leave_owner(struct streams_client *c)
+static void leave_owner(struct streams *s, struct streams_client *c)
 {
 	auto_fd null = c->owner ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
 
 	if (null >= 0)
 		(void)dup2(null, STDERR_FILENO);
+	if (c->owner)
+		ttyguard_done(&s->owner_tty);
 	c->owner = false;
 }
 
@@ -180,7 +185,7 @@ static void handle(struct streams *s, size_t i, const struct attach_msg *m, size
 			(void)proc_kill(pidfd, m->number);
 		break;
 	case ATTACH_DETACH:
-		leave_owner(&s->clients[i]);
+		leave_owner(s, &s->clients[i]);
 		break;
 	case ATTACH_QUIET:
 		s->clients[i].quiet = true;
@@ -342,6 +347,7 @@ void streams_done(struct streams *s)
 	close_it(&s->starter_fd);
 	for (size_t i = 0; i < LIMIT_CLIENTS; i++)
 		close_it(&s->clients[i].fd);
+	ttyguard_done(&s->owner_tty);
 	logfile_close(s->log);
 	s->log = NULL;
 }

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "runtime/attach.h"
 #include "runtime/logfile.h"
+#include "runtime/ttyguard.h"
 
 #include <poll.h>
 #include <stdbool.h>
@@ -41,6 +42,7 @@ struct streams {
 	struct attach_msg in;
 	size_t in_off, in_len;
 	bool in_ends; /* behind it */
+	struct ttyguard owner_tty; /* the owner's terminal */
 	/* what clients asked for, until the monitor has done it */
 	bool owner_gone;
 	int starter_fd; /* who asked for the start, owned; -1: nobody yet */

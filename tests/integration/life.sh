@@ -391,6 +391,37 @@ t_killed_client_in_the_foreground_ends_the_container() {
 	remove v
 }
 
+t_terminal_is_as_before_whoever_is_killed() {
+	local who
+
+	for who in client monitor; do
+		LAMINA_ROOT=$FIX_STORE timeout 60 python3 - "$who" "$LAMINA" run -it --name v --network none "$FIX_IMAGE" \
+			sh -c 'echo ready; sleep 1000' > out <<- 'END'
+			import os, pty, signal, subprocess, sys, termios, time
+			master, slave = pty.openpty()
+			before = termios.tcgetattr(slave)
+			p = subprocess.Popen(sys.argv[2:], stdin=slave, stdout=slave, stderr=slave)
+			seen = b""
+			while b"ready" not in seen:
+			    seen += os.read(master, 4096)
+			deadline = time.time() + 20
+			while termios.tcgetattr(slave) == before and time.time() < deadline:
+			    time.sleep(0.02)
+			print("raw" if termios.tcgetattr(slave) != before else "NEVER RAW")
+			child = open("/proc/%d/task/%d/children" % (p.pid, p.pid)).read().split()
+			os.kill(p.pid if sys.argv[1] == "client" else int(child[0]), signal.SIGKILL)
+			p.wait()
+			while termios.tcgetattr(slave) != before and time.time() < deadline:
+			    time.sleep(0.02)
+			print("restored" if termios.tcgetattr(slave) == before else "CHANGED")
+		END
+		assert_eq "$(tr '\n' ' ' < out)" "raw restored "
+		wait_for '[ -z "$(own_processes)" ]'
+		store rm -f v > /dev/null
+	done
+	assert_nothing_left
+}
+
 t_killed_client_of_attach_changes_nothing() {
 	local pid
 
