@@ -3,8 +3,12 @@
 #include "runtime/cli/ctl.h"
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/log.h"
+#include "runtime/cli/ctrfilter.h"
 #include "runtime/rundir.h"
+
+#include <fcntl.h>
 
 int ctl_open(struct ctl *ctl, const struct cli *cli, unsigned int flags, struct err *err)
 {
@@ -84,21 +88,122 @@ static int act_on_all(struct ctl *ctl, const struct ctl_each *e)
 	return code;
 }
 
+/* ---- by other words than names ---- */
+
+int ctl_latest(struct ctl *ctl, char ret_id[CTR_ID_LEN + 1], struct err *err)
+{
+	int64_t newest = INT64_MIN;
+	auto_strv ids = { 0 };
+	int r = record_list(ctl->c.store_fd, &ids, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ids.n; i++) {
+		struct record rec;
+
+		if (record_read(ctl->c.store_fd, ids.v[i], &rec, NULL) < 0)
+			continue;
+		if (rec.created_ns > newest) {
+			newest = rec.created_ns;
+			memcpy(ret_id, rec.id, sizeof(rec.id));
+		}
+		record_done(&rec);
+	}
+	return newest == INT64_MIN ? err_say(err, -ENOENT, "there is no container") : 0;
+}
+
+static int act_on_filtered(struct ctl *ctl, const struct ctl_each *e)
+{
+	struct err err = ERR_INIT;
+	auto_strv ids = { 0 };
+	int code = 0, one;
+
+	if (ctrfilter_check(&e->choice->filter, &err) < 0 ||
+		record_list(ctl->c.store_fd, &ids, &err) < 0)
+		return cli_fail(&err);
+	for (size_t i = 0; i < ids.n; i++) {
+		auto_control_ctr c = { 0 };
+
+		if (control_open(&ctl->c, ids.v[i], &c, NULL) < 0 ||
+			!ctrfilter_matches(&e->choice->filter, &c) ||
+			(e->all && !e->all(&c.record)))
+			continue;
+		one = act_on(ctl, e, ids.v[i]);
+		code = one ? one : code;
+	}
+	return code;
+}
+
+static int act_on_file(struct ctl *ctl, const struct ctl_each *e, const char *path)
+{
+	auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct err err = ERR_INIT;
+	auto_free char *id = NULL;
+	size_t len;
+	int r = fd < 0 ? -errno : fd_read_file(fd, CTR_ID_LEN + 2, &id, &len);
+
+	if (r < 0) {
+		err_set(&err, r, "cannot read '%s'", path);
+		return cli_fail(&err);
+	}
+	id[strcspn(id, "\r\n")] = '\0';
+	return act_on(ctl, e, id);
+}
+
+static int act_on_chosen(struct ctl *ctl, const struct ctl_each *e)
+{
+	const struct ctl_choice *choice = e->choice;
+	char id[CTR_ID_LEN + 1];
+	struct err err = ERR_INIT;
+	int code = 0;
+
+	if (choice->latest && ctl_latest(ctl, id, &err) < 0)
+		return cli_fail(&err);
+	if (choice->latest)
+		return act_on(ctl, e, id);
+	if (choice->filter.n > 0)
+		return act_on_filtered(ctl, e);
+	for (size_t i = 0; i < choice->cidfile.n; i++) {
+		int one = act_on_file(ctl, e, choice->cidfile.v[i]);
+
+		code = one ? one : code;
+	}
+	return code;
+}
+
+static bool is_chosen(const struct ctl_each *e)
+{
+	const struct ctl_choice *c = e->choice;
+
+	return c && (c->latest || c->filter.n > 0 || c->cidfile.n > 0);
+}
+
+/* Names, --all and the other ways to choose: one of them, but that --all and --filter go together. */
+static int check_choice(const struct ctl_each *e, struct err *err)
+{
+	int ways = (e->argc > 0) + is_chosen(e);
+
+	if (e->all && !(is_chosen(e) && e->choice->filter.n > 0))
+		ways++;
+	if (ways == 0) {
+		err_say(err, -EINVAL, "no container was named");
+		return err_hint(
+			err, -EINVAL, "lamina %s CONTAINER, or lamina %s --help", e->verb, e->verb);
+	}
+	return ways > 1 ? err_say(err, -EINVAL,
+				  "containers were chosen in two ways: by name, and by an option")
+			: 0;
+}
+
 int ctl_each(struct ctl *ctl, const struct ctl_each *e)
 {
 	struct err err = ERR_INIT;
 	int code = 0;
 
-	if (e->argc == 0 && !e->all) {
-		err_say(&err, -EINVAL, "no container was named");
-		err_hint(&err, -EINVAL, "lamina %s CONTAINER, or lamina %s --help", e->verb,
-			e->verb);
+	if (check_choice(e, &err) < 0)
 		return cli_fail(&err);
-	}
-	if (e->argc > 0 && e->all) {
-		err_say(&err, -EINVAL, "both names and --all were given");
-		return cli_fail(&err);
-	}
+	if (is_chosen(e))
+		return act_on_chosen(ctl, e);
 	if (e->all)
 		return act_on_all(ctl, e);
 	for (int i = 0; i < e->argc; i++) {

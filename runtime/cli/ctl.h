@@ -33,11 +33,35 @@ typedef int ctl_act(struct ctl *ctl, const char *ref, void *arg, struct err *err
 /* Which of all containers --all means. */
 typedef bool ctl_pick(const struct record *r);
 
+/* Ways to name containers but by name; a verb's options struct has one. */
+struct ctl_choice {
+	bool latest; /* the one that was made last */
+	struct strv filter; /* as of runtime/cli/ctrfilter.h */
+	struct strv cidfile; /* files that hold ids */
+};
+
+#define CTL_LATEST(type, member)                                                                   \
+	{                                                                                          \
+		"latest", 'l', ARGS_FLAG, offsetof(type, member.latest), NULL,                     \
+			"the container that was made last"                                         \
+	}
+#define CTL_FILTER(type, member, letter)                                                           \
+	{                                                                                          \
+		"filter", letter, ARGS_LIST, offsetof(type, member.filter), "KEY=VALUE",           \
+			"those that match, as of 'lamina ps'"                                      \
+	}
+#define CTL_CIDFILE(type, member)                                                                  \
+	{                                                                                          \
+		"cidfile", 0, ARGS_LIST, offsetof(type, member.cidfile), "FILE",                   \
+			"the container whose id is in that file"                                   \
+	}
+
 struct ctl_each {
 	const char *verb; /* for messages: "stop" */
 	int argc;
 	char **argv;
 	ctl_pick *all; /* not NULL: with --all, those that it picks */
+	const struct ctl_choice *choice; /* NULL: there is none */
 	ctl_act *act;
 	void *arg;
 	bool quiet; /* names are not printed */
@@ -48,6 +72,12 @@ struct ctl_each {
  * Return: the exit code.
  */
 int ctl_each(struct ctl *ctl, const struct ctl_each *e);
+
+/**
+ * ctl_latest() - the id of the container that was made last
+ * Return: 0; -ENOENT with a text if there is none.
+ */
+int ctl_latest(struct ctl *ctl, char ret_id[CTR_ID_LEN + 1], struct err *err);
 
 /** ctl_is_live(), ctl_is_any() - for ctl_each.all */
 bool ctl_is_live(const struct record *r);

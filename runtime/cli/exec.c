@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 
 struct exec_opts {
+	struct ctl_choice choice;
 	bool detach, interactive, tty, privileged;
 	const char *user, *workdir;
 	struct strv env, env_file;
@@ -289,9 +290,8 @@ static int run_in(struct cli *cli, const struct exec_opts *o, char **argv, int a
 	return code;
 }
 
-static int run_exec(struct cli *cli, void *opts, int argc, char **argv)
+static int exec_named(struct cli *cli, const struct exec_opts *o, int argc, char **argv)
 {
-	const struct exec_opts *o = opts;
 	struct client c = CLIENT_INIT;
 	struct err err = ERR_INIT;
 	char id[CLIENT_ID_BYTES];
@@ -311,6 +311,36 @@ static int run_exec(struct cli *cli, void *opts, int argc, char **argv)
 	return code;
 }
 
+static int run_exec(struct cli *cli, void *opts, int argc, char **argv)
+{
+	const struct exec_opts *o = opts;
+	auto_free char **words = NULL;
+	char id[CTR_ID_LEN + 1];
+	struct err err = ERR_INIT;
+	struct ctl ctl;
+	int r;
+
+	if (!o->choice.latest && argc >= 2)
+		return exec_named(cli, o, argc, argv);
+	if (!o->choice.latest) {
+		err_say(&err, -EINVAL, "no command was named");
+		err_hint(&err, -EINVAL, "lamina exec CONTAINER CMD");
+		return cli_fail(&err);
+	}
+	r = ctl_open(&ctl, cli, 0, &err);
+	if (r >= 0)
+		r = ctl_latest(&ctl, id, &err);
+	ctl_close(&ctl);
+	words = calloc((size_t)argc + 2, sizeof(*words));
+	if (!words)
+		r = err_set(&err, -ENOMEM, "command");
+	if (r < 0)
+		return cli_fail(&err);
+	words[0] = id;
+	memcpy(words + 1, argv, (size_t)argc * sizeof(*words));
+	return exec_named(cli, o, argc + 1, words);
+}
+
 static const struct args_opt exec_table[] = {
 	{ "detach", 'd', ARGS_FLAG, offsetof(struct exec_opts, detach), NULL,
 		"let it run in the background" },
@@ -320,6 +350,7 @@ static const struct args_opt exec_table[] = {
 		"read environment variables from a file" },
 	{ "interactive", 'i', ARGS_FLAG, offsetof(struct exec_opts, interactive), NULL,
 		"keep stdin open" },
+	CTL_LATEST(struct exec_opts, choice),
 	{ "preserve-fds", 0, ARGS_U64, offsetof(struct exec_opts, preserve_fds), "N",
 		"pass N files on, from number 3" },
 	{ "privileged", 0, ARGS_FLAG, offsetof(struct exec_opts, privileged), NULL,
@@ -335,7 +366,7 @@ static const struct args_opt exec_table[] = {
 
 const struct cli_verb cli_verbs_exec[] = {
 	{ "exec", "[OPTION]… CONTAINER CMD [ARG]…", "run a command in a running container",
-		exec_table, sizeof(struct exec_opts), 2, -1, true, run_exec,
+		exec_table, sizeof(struct exec_opts), 1, -1, true, run_exec,
 		.enters_container = true },
 	{ 0 },
 };

@@ -18,6 +18,7 @@
 #include <time.h>
 
 struct logs_opts {
+	struct ctl_choice choice;
 	bool follow, timestamps, names;
 	const char *since, *until, *tail;
 };
@@ -256,10 +257,12 @@ static int logs_of(struct ctl *ctl, const char *ref, void *arg, struct err *err)
 
 static int run_logs(struct cli *cli, void *opts, int argc, char **argv)
 {
+	const struct logs_opts *o = opts;
 	auto_free struct logs *l = calloc(1, sizeof(*l));
 	const struct ctl_each each = { .verb = "show the log of",
 		.argc = argc,
 		.argv = argv,
+		.choice = &o->choice,
 		.act = logs_of,
 		.arg = l,
 		.quiet = true };
@@ -282,6 +285,7 @@ static int run_logs(struct cli *cli, void *opts, int argc, char **argv)
 static const struct args_opt logs_table[] = {
 	{ "follow", 'f', ARGS_FLAG, offsetof(struct logs_opts, follow), NULL,
 		"go on until the container ends" },
+	CTL_LATEST(struct logs_opts, choice),
 	{ "names", 'n', ARGS_FLAG, offsetof(struct logs_opts, names), NULL,
 		"the container's name in front of each line" },
 	{ "since", 0, ARGS_STRING, offsetof(struct logs_opts, since), "TIME",
@@ -295,6 +299,6 @@ static const struct args_opt logs_table[] = {
 
 const struct cli_verb cli_verbs_logs[] = {
 	{ "logs", "[OPTION]… CONTAINER…", "print what containers have written", logs_table,
-		sizeof(struct logs_opts), 1, -1, false, run_logs },
+		sizeof(struct logs_opts), 0, -1, false, run_logs },
 	{ 0 },
 };

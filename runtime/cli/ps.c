@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "runtime/cli/ctl.h"
+#include "runtime/cli/ctrfilter.h"
 #include "runtime/cli/out.h"
 #include "runtime/describe.h"
 
@@ -32,116 +33,6 @@ static const struct args_opt ps_table[] = {
 	{ 0 },
 };
 
-/* ---- filters ---- */
-
-typedef bool filter(const struct control_ctr *c, const char *value);
-
-static bool by_name(const struct control_ctr *c, const char *value)
-{
-	return strstr(c->record.name, value);
-}
-
-static bool by_id(const struct control_ctr *c, const char *value)
-{
-	return str_starts(c->record.id, value);
-}
-
-static bool by_status(const struct control_ctr *c, const char *value)
-{
-	return str_eq(state_word(c->record.state), value) ||
-	       str_eq(state_name(c->record.state), value);
-}
-
-static bool by_exit_code(const struct control_ctr *c, const char *value)
-{
-	uint64_t code;
-
-	return c->record.state == CTR_STOPPED && str_to_u64(value, 255, &code) == 0 &&
-	       c->record.exit_code == (int)code;
-}
-
-/* "NAME" or "NAME=VALUE" */
-static bool by_label(const struct control_ctr *c, const char *value)
-{
-	size_t n = strlen(value);
-
-	for (size_t i = 0; i < c->opts.labels.n; i++) {
-		const char *label = c->opts.labels.v[i];
-
-		if (str_eq(label, value))
-			return true;
-		if (!strchr(value, '=') && str_starts(label, value) && label[n] == '=')
-			return true;
-	}
-	return false;
-}
-
-static bool by_ancestor(const struct control_ctr *c, const char *value)
-{
-	const char *image = c->record.image ? c->record.image : "";
-	const char *id = c->record.image_id ? c->record.image_id : "";
-	const char *at = strstr(image, value);
-
-	if (strchr(id, ':') && str_starts(strchr(id, ':') + 1, value))
-		return true;
-	/* "demo", "demo:latest" and "localhost/demo" are all "localhost/demo:latest". */
-	return at && (at == image || at[-1] == '/') &&
-	       (at[strlen(value)] == '\0' || at[strlen(value)] == ':');
-}
-
-static bool by_volume(const struct control_ctr *c, const char *value)
-{
-	return strv_has(&c->opts.volumes, value);
-}
-
-static bool by_network(const struct control_ctr *c, const char *value)
-{
-	return str_starts(c->opts.network ? c->opts.network : "slirp", value);
-}
-
-static const struct {
-	const char *key;
-	filter *matches;
-} filters[] = { { "name", by_name }, { "id", by_id }, { "status", by_status },
-	{ "exited", by_exit_code }, { "label", by_label }, { "ancestor", by_ancestor },
-	{ "volume", by_volume }, { "network", by_network } };
-
-static int find_filter(const char *text, size_t *ret, const char **ret_value, struct err *err)
-{
-	size_t n = strcspn(text, "=");
-
-	for (*ret = 0; *ret < ARRAY_SIZE(filters); ++*ret)
-		if (strlen(filters[*ret].key) == n && text[n] == '=' &&
-			memcmp(filters[*ret].key, text, n) == 0) {
-			*ret_value = text + n + 1;
-			return 0;
-		}
-	return err_say(err, -EINVAL,
-		"filter '%.64s' is not name, id, status, exited, label, ancestor, volume or "
-		"network, =, and a value",
-		text);
-}
-
-/* Of one key any may match, of different keys all must. */
-static bool is_wanted(const struct ps_opts *o, const struct control_ctr *c)
-{
-	bool asked[ARRAY_SIZE(filters)] = { 0 }, matched[ARRAY_SIZE(filters)] = { 0 };
-
-	for (size_t i = 0; i < o->filter.n; i++) {
-		const char *value;
-		size_t f;
-
-		if (find_filter(o->filter.v[i], &f, &value, NULL) < 0)
-			return false;
-		asked[f] = true;
-		matched[f] |= filters[f].matches(c, value);
-	}
-	for (size_t f = 0; f < ARRAY_SIZE(filters); f++)
-		if (asked[f] && !matched[f])
-			return false;
-	return true;
-}
-
 /* ---- the list ---- */
 
 struct list {
@@ -165,18 +56,9 @@ static int newest_first(const void *a, const void *b)
 	return strcmp(x->record.id, y->record.id);
 }
 
-/* Who names a state, or an exit code, means those that do not run, too. */
-static bool asks_for_state(const struct ps_opts *o)
-{
-	for (size_t i = 0; i < o->filter.n; i++)
-		if (str_starts(o->filter.v[i], "status=") || str_starts(o->filter.v[i], "exited="))
-			return true;
-	return false;
-}
-
 static int load(struct ctl *ctl, const struct ps_opts *o, struct list *ret, struct err *err)
 {
-	bool any = o->all || o->last || o->latest || asks_for_state(o);
+	bool any = o->all || o->last || o->latest || ctrfilter_asks_for_state(&o->filter);
 	auto_strv ids = { 0 };
 	int r = record_list(ctl->c.store_fd, &ids, err);
 
@@ -195,7 +77,7 @@ static int load(struct ctl *ctl, const struct ps_opts *o, struct list *ret, stru
 			log_warning("ps", "%s", why.text);
 		if (r < 0)
 			continue;
-		if ((any || state_is_live(c->record.state)) && is_wanted(o, c))
+		if ((any || state_is_live(c->record.state)) && ctrfilter_matches(&o->filter, c))
 			ret->n++;
 		else
 			control_ctr_done(c);
@@ -280,13 +162,9 @@ static int run_ps(struct cli *cli, void *opts, int argc, char **argv)
 {
 	const struct ps_opts *o = opts;
 	struct err err = ERR_INIT;
-	const char *value;
 	struct ctl ctl;
-	size_t which;
-	int r = 0;
+	int r = ctrfilter_check(&o->filter, &err);
 
-	for (size_t i = 0; r >= 0 && i < o->filter.n; i++)
-		r = find_filter(o->filter.v[i], &which, &value, &err);
 	if (r < 0)
 		return cli_fail(&err);
 	r = ctl_open(&ctl, cli, 0, &err);

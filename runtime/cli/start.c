@@ -12,6 +12,7 @@
 #include <signal.h>
 
 struct start_opts {
+	struct ctl_choice choice;
 	bool attach, interactive, all;
 	const char *detach_keys;
 	/* not options */
@@ -148,6 +149,7 @@ static int start_all(struct cli *cli, struct start_opts *o, const char *verb, in
 		.argc = argc,
 		.argv = argv,
 		.all = o->all ? is_startable : NULL,
+		.choice = &o->choice,
 		.act = start_one,
 		.arg = &a,
 		.quiet = o->flags & CTR_ATTACHED };
@@ -168,7 +170,7 @@ static int run_start(struct cli *cli, void *opts, int argc, char **argv)
 
 	if (o->attach || o->interactive)
 		o->flags = CTR_ATTACHED;
-	if (o->flags && (argc != 1 || o->all)) {
+	if (o->flags && (argc + o->choice.latest != 1 || o->all || o->choice.filter.n > 0)) {
 		err_say(&err, -EINVAL, "one container at a time can be looked at");
 		return cli_fail(&err);
 	}
@@ -186,6 +188,7 @@ static int run_init(struct cli *cli, void *opts, int argc, char **argv)
 /* ---- restart ---- */
 
 struct restart_opts {
+	struct ctl_choice choice;
 	bool all;
 	const char *time;
 };
@@ -226,6 +229,7 @@ static int run_restart(struct cli *cli, void *opts, int argc, char **argv)
 		.argc = argc,
 		.argv = argv,
 		.all = o->all ? ctl_is_any : NULL,
+		.choice = &o->choice,
 		.act = restart_one,
 		.arg = &a };
 	struct err err = ERR_INIT;
@@ -240,6 +244,7 @@ static int run_restart(struct cli *cli, void *opts, int argc, char **argv)
 /* ---- attach ---- */
 
 struct attach_opts {
+	struct ctl_choice choice;
 	bool no_stdin;
 	const char *sig_proxy, *detach_keys;
 };
@@ -273,17 +278,26 @@ static int attach(struct ctl *ctl, const char *ref, const struct attach_opts *o,
 
 static int run_attach(struct cli *cli, void *opts, int argc, char **argv)
 {
+	const struct attach_opts *o = opts;
 	struct err err = ERR_INIT;
+	char latest[CTR_ID_LEN + 1] = "";
+	const char *ref = argc > 0 ? argv[0] : latest;
 	struct ctl ctl;
 	int r;
 
+	if ((argc > 0) == o->choice.latest) {
+		err_say(&err, -EINVAL, "a container, or --latest");
+		return cli_fail(&err);
+	}
 	r = ctl_open(&ctl, cli, 0, &err);
+	if (r >= 0 && o->choice.latest)
+		r = ctl_latest(&ctl, latest, &err);
 	if (r >= 0)
-		r = attach(&ctl, argv[0], opts, &err);
+		r = attach(&ctl, ref, opts, &err);
 	ctl_close(&ctl);
 	if (r >= 0)
 		return r;
-	err_wrap(&err, r, "cannot attach to '%s'", argv[0]);
+	err_wrap(&err, r, "cannot attach to '%s'", ref);
 	return cli_fail(&err);
 }
 
@@ -298,8 +312,10 @@ static const struct args_opt start_table[] = {
 	{ "attach", 'a', ARGS_FLAG, offsetof(struct start_opts, attach), NULL,
 		"show its output, end with its exit code" },
 	DETACH_KEYS(start_opts),
+	CTL_FILTER(struct start_opts, choice, 'f'),
 	{ "interactive", 'i', ARGS_FLAG, offsetof(struct start_opts, interactive), NULL,
 		"pass standard input on, too" },
+	CTL_LATEST(struct start_opts, choice),
 	{ 0 },
 };
 
@@ -310,6 +326,8 @@ static const struct args_opt init_table[] = {
 
 static const struct args_opt restart_table[] = {
 	{ "all", 'a', ARGS_FLAG, offsetof(struct restart_opts, all), NULL, "all containers" },
+	CTL_FILTER(struct restart_opts, choice, 'f'),
+	CTL_LATEST(struct restart_opts, choice),
 	{ "time", 't', ARGS_STRING, offsetof(struct restart_opts, time), "SECONDS",
 		"how long to wait before it is killed" },
 	{ 0 },
@@ -317,6 +335,7 @@ static const struct args_opt restart_table[] = {
 
 static const struct args_opt attach_table[] = {
 	DETACH_KEYS(attach_opts),
+	CTL_LATEST(struct attach_opts, choice),
 	{ "no-stdin", 0, ARGS_FLAG, offsetof(struct attach_opts, no_stdin), NULL,
 		"look on, without input" },
 	{ "sig-proxy", 0, ARGS_STRING, offsetof(struct attach_opts, sig_proxy), "true|false",
@@ -337,6 +356,6 @@ const struct cli_verb cli_verbs_start[] = {
 		sizeof(struct restart_opts), 0, -1, false, run_restart, .enters_container = true },
 	{ "attach", "[OPTION]… CONTAINER",
 		"look at what a container writes, pass input and signals to it", attach_table,
-		sizeof(struct attach_opts), 1, 1, false, run_attach },
+		sizeof(struct attach_opts), 0, 1, false, run_attach },
 	{ 0 },
 };

@@ -73,6 +73,43 @@ t_stop_signal_then_kill() {
 	remove polite deaf other
 }
 
+t_containers_are_chosen_by_other_words_than_names() {
+	detached one -l group=a -- sleep 1000 > /dev/null
+	detached two -l group=a --cidfile cid -- sleep 1000 > /dev/null
+	store create --name three --network none "$FIX_IMAGE" sh -c 'echo new' > id3
+	assert_eq "$(store start -a -l)" new
+	assert_eq "$(store logs --latest)" new
+	assert_eq "$(store wait -l)" 0
+	assert_eq "$(store rm --latest)" "$(cat id3)"
+	assert_eq "$(store exec -l hostname)" "$(cut -c 1-12 cid)"
+	store stop -t 0 --cidfile cid > /dev/null
+	assert_eq "$(status_of two)" "stopped 137"
+	store start --filter name=two > /dev/null
+	store kill -l > /dev/null
+	assert_eq "$(store wait two)" 137
+	assert_eq "$(store stop -t 0 --filter label=group=a | wc -l)" 2
+	assert_fails 125 "is not name" store stop --filter nonsense
+	assert_fails 125 "two ways" store stop -l one
+	assert_fails 125 "two ways" store rm --all one
+	assert_eq "$(store rm --filter label=group=a | wc -l)" 2
+	assert_fails 125 "no container" store start -l
+	assert_nothing_left
+}
+
+t_wait_for_a_state() {
+	store create --name c --network none "$FIX_IMAGE" sh -c 'exit 4' > /dev/null
+	assert_eq "$(store wait --condition created c)" -1
+	LAMINA_ROOT=$FIX_STORE "$LAMINA" wait --condition running --condition exited c > out &
+	wait_for '[ "$(ls -l /proc/$!/fd 2> /dev/null | grep -c inotify)" -ge 1 ]'
+	store start c > /dev/null
+	wait $!
+	assert_match "$(cat out)" '^(-1|4)$'
+	assert_eq "$(store wait --condition exited c)" 4
+	assert_eq "$(store wait --ignore nobody)" -1
+	assert_fails 125 "condition" store wait --condition healthy c
+	remove c
+}
+
 t_kill_sends_any_signal() {
 	detached k -- sh -c 'trap "echo got it" HUP; echo ready; while :; do sleep 0.05; done' > /dev/null
 	wait_for 'store logs k | grep -q ready'
