@@ -71,12 +71,38 @@ static int clear_name(int dirfd, const char *name)
 	return unlinkat(dirfd, wh, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+/*
+ * All devices are names of one inode, which also has one in work/: a name costs less than an inode,
+ * to make and to remove.  Kernel overlayfs does the same.
+ */
+#define SHARED "whiteout"
+
+static int make_device(struct upper *up, int dirfd, const char *name)
+{
+	int r;
+
+	if (!__atomic_load_n(&up->no_links, __ATOMIC_RELAXED)) {
+		if (linkat(up->work_fd, SHARED, dirfd, name, 0) == 0)
+			return 0;
+		if (errno == EEXIST)
+			return -EEXIST;
+	}
+	/* There is none yet, or it has as many names as it can have. */
+	r = upper_make_whiteout(dirfd, name);
+	if (r < 0 || __atomic_load_n(&up->no_links, __ATOMIC_RELAXED))
+		return r;
+	(void)unlinkat(up->work_fd, SHARED, 0);
+	if (linkat(dirfd, name, up->work_fd, SHARED, 0) < 0 && errno != EEXIST)
+		__atomic_store_n(&up->no_links, true, __ATOMIC_RELAXED);
+	return 0;
+}
+
 int hide_name(struct upper *up, int dirfd, const char *name)
 {
 	int r;
 
 	if (!up->super.names)
-		return upper_make_whiteout(dirfd, name);
+		return make_device(up, dirfd, name);
 	r = make_name(dirfd, name);
 	return r < 0 ? r : 0;
 }
@@ -84,7 +110,7 @@ int hide_name(struct upper *up, int dirfd, const char *name)
 static int make_device_in_work(struct upper *up, char tmp[UPPER_WORK_NAME_BYTES])
 {
 	upper_work_name(up, tmp);
-	return upper_make_whiteout(up->work_fd, tmp);
+	return make_device(up, up->work_fd, tmp);
 }
 
 int hide_file(struct upper *up, int dirfd, const char *name)

@@ -45,6 +45,7 @@ struct upper {
 	struct upper_super super;
 	pthread_mutex_t super_lock; /* a leaf: guards super.moved, which is also read without */
 	uint64_t next_work; /* atomic; numbers the names in work/ */
+	bool no_links; /* atomic; each whiteout is an inode of its own: links failed */
 	struct origin_map *origins;
 	bool has_name_counts; /* atomic; index/ has entries of overlay/name_counts.h */
 };
