@@ -32,10 +32,15 @@ static void note(pid_t pid)
 /* Nothing of it is left when this returns, so no lock is either. */
 static void kill_all(void)
 {
+	pid_t pid;
+	int status;
+
 	for (int i = 0; i < n_processes; i++)
 		(void)kill(processes[i], SIGKILL);
-	while (waitpid(-1, NULL, __WALL) > 0 || errno == EINTR)
-		;
+	/* A child that was born just now is known by its first stop. */
+	while ((pid = waitpid(-1, &status, __WALL)) > 0 || errno == EINTR)
+		if (pid > 0 && WIFSTOPPED(status))
+			(void)kill(pid, SIGKILL);
 	exit(137);
 }
 
