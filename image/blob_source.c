@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "image/hash_thread.h"
 
 #include <fcntl.h>
 
@@ -59,10 +60,14 @@ int source_file_new_take_fd(struct source **ret, int fd, struct err *err)
 	return 0;
 }
 
+/* A blob of this size is hashed by a thread of its own, while its reader unpacks the piece. */
+#define LARGE_BYTES (4U << 20)
+
 struct check_source {
 	struct source source;
 	struct source *below;
-	struct hasher *hasher;
+	struct hasher *hasher; /* of a small blob */
+	struct hash_thread *thread; /* of a large one */
 	struct idx_digest digest;
 	uint64_t size, seen;
 	_Atomic uint64_t *progress;
@@ -78,7 +83,10 @@ static int check_end(struct check_source *c, struct err *err)
 	if (c->seen != c->size)
 		return err_say(err, -EBADMSG, "the blob ends after %llu of %llu bytes",
 			(unsigned long long)c->seen, (unsigned long long)c->size);
-	hasher_finish(c->hasher, &digest);
+	if (c->thread)
+		hash_thread_finish(c->thread, &digest);
+	else
+		hasher_finish(c->hasher, &digest);
 	if (!digest_eq(&digest, &c->digest)) {
 		digest_text(&digest, is);
 		digest_text(&c->digest, want);
@@ -90,8 +98,12 @@ static int check_end(struct check_source *c, struct err *err)
 
 static int check_step(struct check_source *c, const uint8_t **ret, size_t *ret_len, struct err *err)
 {
-	int r = source_next(c->below, ret, ret_len, err);
+	int r;
 
+	/* The last piece is going to be overwritten. */
+	if (c->thread)
+		hash_thread_wait(c->thread, 0);
+	r = source_next(c->below, ret, ret_len, err);
 	if (r < 0)
 		return r;
 	if (r == 0)
@@ -101,7 +113,10 @@ static int check_step(struct check_source *c, const uint8_t **ret, size_t *ret_l
 			"the blob has more than the %llu bytes of its descriptor",
 			(unsigned long long)c->size);
 	c->seen += *ret_len;
-	hasher_update(c->hasher, *ret, *ret_len);
+	if (c->thread)
+		hash_thread_push(c->thread, *ret, *ret_len);
+	else
+		hasher_update(c->hasher, *ret, *ret_len);
 	if (c->progress)
 		atomic_fetch_add_explicit(c->progress, *ret_len, memory_order_relaxed);
 	return 1;
@@ -126,6 +141,7 @@ static void check_close(struct source *s)
 {
 	struct check_source *c = (struct check_source *)s;
 
+	hash_thread_free(c->thread);
 	source_close(c->below);
 	hasher_free(c->hasher);
 	free(c);
@@ -136,13 +152,17 @@ int source_check_new(struct source **ret, struct source *below, const struct idx
 {
 	struct check_source *c = calloc(1, sizeof(*c));
 
-	if (!c || hasher_new(&c->hasher, digest->alg) < 0) {
-		free(c);
+	if (!c) {
 		source_close(below);
 		return err_set(err, -ENOMEM, "cannot check a blob");
 	}
 	c->source = (struct source){ check_next, check_close };
 	c->below = below;
+	if ((size < LARGE_BYTES ? hasher_new(&c->hasher, digest->alg)
+				: hash_thread_new(&c->thread, digest->alg)) < 0) {
+		check_close(&c->source);
+		return err_set(err, -ENOMEM, "cannot check a blob");
+	}
 	c->digest = *digest;
 	c->size = size;
 	c->progress = progress;

@@ -14,7 +14,8 @@
 #include "base/str.h"
 #include "image/unpack_codec.h"
 
-#define OUT_BYTES  (512 << 10)
+#define OUT_BYTES  (256 << 10)
+#define N_OUT	   8 /* pieces that stay valid, so that they can be hashed beside the unpacking */
 #define HEAD_BYTES 4
 
 enum state { START, STREAM, BETWEEN, PADDING, PLAIN, END };
@@ -32,7 +33,9 @@ struct decode_source {
 	enum state state;
 	bool below_ended;
 	int broken;
-	uint8_t out[OUT_BYTES];
+	unsigned int slot; /* of out, that is being filled */
+	size_t out_len; /* bytes in it */
+	uint8_t out[N_OUT][OUT_BYTES];
 };
 
 static enum codec codec_of_magic(const uint8_t *p, size_t len)
@@ -104,6 +107,7 @@ static int start(struct decode_source *d, struct err *err)
 	r = d->ops->new (&d->ctx);
 	if (r < 0)
 		return err_set(err, r, "cannot unpack %s data", names[codec]);
+	d->source.n_kept = N_OUT;
 	d->state = STREAM;
 	return 0;
 }
@@ -130,10 +134,11 @@ static int run_codec(struct decode_source *d, struct codec_io *io, struct err *e
 	return r;
 }
 
-/* Return: 1 with bytes in d->out, 0 if the state changed, or an error. */
-static int stream(struct decode_source *d, size_t *ret_len, struct err *err)
+/* Fill the slot.  Return: 1 if it is full, 0 if the state changed, or an error. */
+static int stream(struct decode_source *d, struct err *err)
 {
-	struct codec_io io = { .out = d->out, .out_len = OUT_BYTES };
+	struct codec_io io = { .out = d->out[d->slot] + d->out_len,
+		.out_len = OUT_BYTES - d->out_len };
 	int r = 0;
 
 	while (r == 0 && io.out_len > 0) {
@@ -154,8 +159,8 @@ static int stream(struct decode_source *d, size_t *ret_len, struct err *err)
 	}
 	if (r == 1)
 		d->state = BETWEEN;
-	*ret_len = OUT_BYTES - io.out_len;
-	return *ret_len > 0;
+	d->out_len = OUT_BYTES - io.out_len;
+	return io.out_len == 0;
 }
 
 /* Behind a member or frame: another one, padding, or the end. */
@@ -208,8 +213,8 @@ static int plain(struct decode_source *d, const uint8_t **ret, size_t *ret_len, 
 	int r;
 
 	if (d->head_len) {
-		memcpy(d->out, d->head, d->head_len);
-		*ret = d->out;
+		memcpy(d->out[0], d->head, d->head_len);
+		*ret = d->out[0];
 		*ret_len = d->head_len;
 		d->head_len = 0;
 		return 1;
@@ -229,12 +234,11 @@ static int plain(struct decode_source *d, const uint8_t **ret, size_t *ret_len, 
 
 static int step(struct decode_source *d, const uint8_t **ret, size_t *ret_len, struct err *err)
 {
-	*ret = d->out;
 	switch (d->state) {
 	case START:
 		return start(d, err);
 	case STREAM:
-		return stream(d, ret_len, err);
+		return stream(d, err);
 	case BETWEEN:
 		return between(d, err);
 	case PADDING:
@@ -254,11 +258,17 @@ static int decode_next(struct source *s, const uint8_t **ret, size_t *ret_len, s
 
 	if (d->broken)
 		return err_set(err, d->broken, "cannot unpack the layer");
+	d->slot = (d->slot + 1) % N_OUT;
+	d->out_len = 0;
 	while (r == 0 && d->state != END)
 		r = step(d, ret, ret_len, err);
 	if (r < 0)
 		d->broken = r;
-	return r;
+	if (r < 0 || d->out_len == 0)
+		return r;
+	*ret = d->out[d->slot];
+	*ret_len = d->out_len;
+	return 1;
 }
 
 static void decode_close(struct source *s)

@@ -19,6 +19,8 @@ struct source {
 	int (*next)(struct source *s, const uint8_t **ret_data, size_t *ret_len, struct err *err);
 	/* Free the source and the sources that it owns.  Never fails. */
 	void (*close)(struct source *s);
+	/* So many pieces, the newest included, stay valid; 0 is 1.  Constant from the first one on. */
+	unsigned int n_kept;
 };
 
 static inline int source_next(struct source *s, const uint8_t **d, size_t *n, struct err *err)

@@ -2,30 +2,29 @@
 /*
  * The tee: a ring of blocks between the reader and the hashing thread
  *
- *      n_filled    blocks that were filled, ever; block i lies in ring[i % RING]
- *      n_hashed    blocks that were hashed, ever; n_filled - n_hashed is at most RING
- *
  * The reader holds the newest block, which stays untouched until it asks for the next; that one
- * goes into another slot, whose old content has been hashed.
- *
- * Locking: lock guards n_filled, n_hashed and stop.  A filled block is constant until it is hashed,
- *          so its bytes are read without the lock.
+ * goes into another slot, whose old content has been hashed.  A block is a piece of the source
+ * below if that keeps pieces for long enough, else a copy.
  */
 #include "image/tee_source.h"
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "image/hash_thread.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 
 #define RING	    6
 #define BLOCK_BYTES (256 * 1024)
 
+static_assert(RING <= HASH_QUEUE, "every slot may wait");
+
 struct block {
-	uint8_t *data;
+	const uint8_t *data;
 	size_t len;
+	uint8_t *own; /* where a copy goes; NULL until it is needed */
 };
 
 struct tee {
@@ -37,91 +36,71 @@ struct tee {
 	uint64_t bytes;
 	bool ended;
 	int failed; /* the error that every later call repeats */
-	struct hasher *hasher; /* the thread's until it ended */
-	pthread_t thread;
-	bool has_thread;
-	pthread_mutex_t lock;
-	pthread_cond_t changed; /* any of the fields below */
-	uint64_t n_filled, n_hashed; /* lock */
-	bool stop; /* lock; no more blocks will come */
+	struct hash_thread *hash;
+	uint64_t n_blocks; /* ever; block i lies in ring[i % RING] */
 	struct block ring[RING];
 };
 
-static void *hash_blocks(void *arg)
+/* More of @below into t->rest, unless it ended. */
+static int refill(struct tee *t, struct err *err)
 {
-	struct tee *t = arg;
+	int r = source_next(t->below, &t->rest, &t->rest_len, err);
 
-	pthread_mutex_lock(&t->lock);
-	for (;;) {
-		struct block *b = &t->ring[t->n_hashed % RING];
-
-		if (t->n_hashed == t->n_filled) {
-			if (t->stop)
-				break;
-			pthread_cond_wait(&t->changed, &t->lock);
-			continue;
-		}
-		pthread_mutex_unlock(&t->lock);
-		hasher_update(t->hasher, b->data, b->len);
-		pthread_mutex_lock(&t->lock);
-		t->n_hashed++;
-		pthread_cond_broadcast(&t->changed);
+	if (r == 0) {
+		t->ended = true;
+		t->rest_len = 0;
 	}
-	pthread_mutex_unlock(&t->lock);
-	return NULL;
+	return r < 0 ? r : 0;
 }
 
-/* A slot whose block was hashed. */
-static struct block *wait_for_slot(struct tee *t)
+static int copy(struct tee *t, struct block *b, struct err *err)
 {
-	struct block *b;
+	int r = 0;
 
-	pthread_mutex_lock(&t->lock);
-	while (t->n_filled - t->n_hashed == RING)
-		pthread_cond_wait(&t->changed, &t->lock);
-	b = &t->ring[t->n_filled % RING];
-	pthread_mutex_unlock(&t->lock);
-	return b;
-}
-
-static void publish(struct tee *t)
-{
-	pthread_mutex_lock(&t->lock);
-	t->n_filled++;
-	pthread_cond_broadcast(&t->changed);
-	pthread_mutex_unlock(&t->lock);
-}
-
-static int fill(struct tee *t, struct block *b, struct err *err)
-{
-	b->len = 0;
-	while (b->len < BLOCK_BYTES && !t->ended) {
+	if (!b->own)
+		b->own = malloc(BLOCK_BYTES);
+	if (!b->own)
+		return err_set(err, -ENOMEM, "cannot read the layer");
+	b->data = b->own;
+	while (r == 0 && b->len < BLOCK_BYTES && !t->ended) {
 		size_t n = BLOCK_BYTES - b->len;
 
 		if (t->rest_len == 0) {
-			int r = source_next(t->below, &t->rest, &t->rest_len, err);
-
-			if (r < 0)
-				return r;
-			t->ended = r == 0;
-			if (r == 0)
-				break;
+			r = refill(t, err);
+			continue;
 		}
 		if (n > t->rest_len)
 			n = t->rest_len;
-		memcpy(b->data + b->len, t->rest, n);
+		memcpy(b->own + b->len, t->rest, n);
 		t->rest += n;
 		t->rest_len -= n;
 		b->len += n;
 	}
+	return r;
+}
+
+static int fill(struct tee *t, struct block *b, struct err *err)
+{
+	int r = t->rest_len || t->ended ? 0 : refill(t, err);
+
+	b->len = 0;
+	if (r < 0)
+		return r;
+	if (t->below->n_kept < RING)
+		return copy(t, b, err);
+	b->data = t->rest;
+	b->len = t->rest_len;
+	t->rest_len = 0;
 	return 0;
 }
 
 static int next_block(struct tee *t, struct block **ret, struct err *err)
 {
-	struct block *b = wait_for_slot(t);
-	int r = fill(t, b, err);
+	struct block *b = &t->ring[t->n_blocks % RING];
+	int r;
 
+	hash_thread_wait(t->hash, RING - 1);
+	r = fill(t, b, err);
 	if (r < 0 || b->len == 0)
 		return r;
 	if (b->len > t->opts.max_bytes - t->bytes)
@@ -133,7 +112,8 @@ static int next_block(struct tee *t, struct block **ret, struct err *err)
 			return err_set(err, r, "cannot write the layer");
 	}
 	t->bytes += b->len;
-	publish(t);
+	t->n_blocks++;
+	hash_thread_push(t->hash, b->data, b->len);
 	*ret = b;
 	return 1;
 }
@@ -141,7 +121,7 @@ static int next_block(struct tee *t, struct block **ret, struct err *err)
 static int tee_next(struct source *s, const uint8_t **ret_data, size_t *ret_len, struct err *err)
 {
 	struct tee *t = (struct tee *)s;
-	struct block *b;
+	struct block *b = NULL;
 	int r;
 
 	if (t->failed)
@@ -161,18 +141,6 @@ static void tee_close(struct source *s)
 	/* tee_free() does it: the reader only borrows. */
 }
 
-static void join(struct tee *t)
-{
-	if (!t->has_thread)
-		return;
-	pthread_mutex_lock(&t->lock);
-	t->stop = true;
-	pthread_cond_broadcast(&t->changed);
-	pthread_mutex_unlock(&t->lock);
-	(void)pthread_join(t->thread, NULL);
-	t->has_thread = false;
-}
-
 int tee_new(struct tee **ret, struct source *below, const struct tee_opts *opts, struct err *err)
 {
 	struct tee *t = calloc(1, sizeof(*t));
@@ -183,21 +151,11 @@ int tee_new(struct tee **ret, struct source *below, const struct tee_opts *opts,
 	t->base = (struct source){ .next = tee_next, .close = tee_close };
 	t->below = below;
 	t->opts = *opts;
-	(void)pthread_mutex_init(&t->lock, NULL);
-	(void)pthread_cond_init(&t->changed, NULL);
-	r = hasher_new(&t->hasher, opts->alg);
-	for (size_t i = 0; r == 0 && i < RING; i++) {
-		t->ring[i].data = malloc(BLOCK_BYTES);
-		if (!t->ring[i].data)
-			r = -ENOMEM;
-	}
-	if (r == 0)
-		r = -pthread_create(&t->thread, NULL, hash_blocks, t);
+	r = hash_thread_new(&t->hash, opts->alg);
 	if (r < 0) {
 		tee_free(t);
 		return err_set(err, r, "cannot read the layer");
 	}
-	t->has_thread = true;
 	*ret = t;
 	return 0;
 }
@@ -218,8 +176,7 @@ int tee_finish(struct tee *t, struct idx_digest *ret, uint64_t *ret_bytes, struc
 	while (r == 1);
 	if (r < 0)
 		return r;
-	join(t);
-	hasher_finish(t->hasher, ret);
+	hash_thread_finish(t->hash, ret);
 	*ret_bytes = t->bytes;
 	return 0;
 }
@@ -228,11 +185,8 @@ void tee_free(struct tee *t)
 {
 	if (!t)
 		return;
-	join(t);
-	hasher_free(t->hasher);
+	hash_thread_free(t->hash);
 	for (size_t i = 0; i < RING; i++)
-		free(t->ring[i].data);
-	(void)pthread_cond_destroy(&t->changed);
-	(void)pthread_mutex_destroy(&t->lock);
+		free(t->ring[i].own);
 	free(t);
 }

@@ -247,3 +247,70 @@ TEST(size_and_digest_are_checked)
 	CHECK_INT(check("", "", 1), ==, -EBADMSG);
 	CHECK_INT(check("x", "", 0), ==, -EBADMSG);
 }
+
+/* Numbers that do not repeat, in @n members of 64 KiB. */
+static void add_members(struct buf *packed, struct buf *plain, uint32_t n)
+{
+	uint32_t words[16384];
+
+	for (uint32_t i = 0; i < n; i++) {
+		for (uint32_t k = 0; k < ARRAY_SIZE(words); k++)
+			words[k] = (i << 14 | k) / 3;
+		add_gzip(packed, words, sizeof(words));
+		CHECK_INT(buf_add(plain, words, sizeof(words)), ==, 0);
+	}
+}
+
+TEST(pieces_stay_for_as_long_as_the_source_says)
+{
+	const uint8_t *lent[64];
+	size_t lens[64], offs[64], off = 0, n = 0;
+	auto_buf packed = { 0 }, plain = { 0 };
+	auto_source s = NULL;
+
+	add_members(&packed, &plain, 64);
+	CHECK_INT(source_decode_new(&s, pieces(&packed, 100000), CODEC_GZIP, NULL), ==, 0);
+	while (n < ARRAY_SIZE(lent) && source_next(s, &lent[n], &lens[n], NULL) > 0) {
+		size_t first = n + 1 < s->n_kept ? 0 : n + 1 - s->n_kept;
+
+		offs[n] = off;
+		off += lens[n];
+		n++;
+		for (size_t i = first; i < n; i++)
+			CHECK(memcmp(lent[i], plain.data + offs[i], lens[i]) == 0);
+	}
+	CHECK_INT(off, ==, plain.len);
+	CHECK(n > s->n_kept && s->n_kept > 1);
+	/* Members are joined into large pieces. */
+	CHECK_INT(n, <=, 17);
+}
+
+TEST(a_large_blob_is_checked_as_a_small_one_is)
+{
+	auto_buf packed = { 0 }, plain = { 0 };
+	struct idx_digest digest;
+
+	add_members(&packed, &plain, 100);
+	CHECK_INT(digest_of(plain.data, plain.len, &digest), ==, 0);
+	for (int wrong = 0; wrong < 2; wrong++) {
+		auto_source s = NULL;
+		auto_source left = NULL;
+		const uint8_t *data;
+		size_t len;
+		int r;
+
+		digest.bytes[5] ^= (uint8_t)wrong;
+		CHECK_INT(
+			source_check_new(&s, pieces(&plain, 70001), &digest, plain.len, NULL, NULL),
+			==, 0);
+		while ((r = source_next(s, &data, &len, NULL)) > 0)
+			;
+		CHECK_INT(r, ==, wrong ? -EBADMSG : 0);
+		CHECK_INT(source_next(s, &data, &len, NULL), ==, wrong ? -EBADMSG : 0);
+		/* Given up half-way. */
+		CHECK_INT(source_check_new(
+				  &left, pieces(&plain, 1 << 20), &digest, plain.len, NULL, NULL),
+			==, 0);
+		CHECK_INT(source_next(left, &data, &len, NULL), ==, 1);
+	}
+}
