@@ -14,7 +14,7 @@
 SLIRP=$LAMINA_BUILD/lamina-slirp
 START=$LAMINA_BUILD/start_network
 PEER=$SRC/tests/helpers/netpeer.py
-MIB64=$((64 << 20))
+MIB64=${BYTES:-$((64 << 20))} # BYTES=1073741824: a gibibyte each way
 
 # spawn PIDFILE COMMAND…: in the background, once it has written its pid
 spawn() {

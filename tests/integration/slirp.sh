@@ -368,6 +368,41 @@ t_idle_connections_are_cheap() {
 	assert_eq "$(ct "$PEER" peer 192.0.2.2 7000)" 192.0.2.1
 }
 
+# mixed_traffic: a bit of everything, each way
+mixed_traffic() {
+	assert_eq "$(ct "$PEER" peer 192.0.2.2 7000)" 192.0.2.1
+	assert_eq "$(ct "$PEER" recv 192.0.2.2 7000 8000000)" ok
+	assert_eq "$(ct "$PEER" send 192.0.2.2 7000 8000000)" ok
+	assert_eq "$(ct "$PEER" udp 192.0.2.2 7000 3000 5)" 192.0.2.1
+	assert_eq "$(ct "$PEER" udp 2001:db8::2 7001 1000 5)" 2001:db8::1
+	assert_eq "$(ct "$PEER" peer 2001:db8::2 7001)" 2001:db8::1
+	assert_eq "$(world "$PEER" recv 192.0.2.1 8080 1000000)" ok
+	assert_fails 1 'refused' ct "$PEER" peer 192.0.2.2 7999
+}
+
+# SOAK=SECONDS: for longer.  Closed connections and UDP keep their fds for some time.
+t_memory_and_fds_stay_what_they_are() {
+	local rss fds rounds=0 end
+
+	start_host
+	slirp --enable-ipv6 --api-socket=api.sock
+	serve world 192.0.2.2 7000
+	serve world 2001:db8::2 7001
+	serve ct 0.0.0.0 80
+	forward tcp 0.0.0.0 8080 80
+	mixed_traffic
+	rss=$(rss_kb) fds=$(n_fds)
+	end=$((SECONDS + ${SOAK:-2}))
+	while [ $SECONDS -lt $end ] || [ $rounds = 0 ]; do
+		mixed_traffic
+		rounds=$((rounds + 1))
+	done
+	[ "$(rss_kb)" -lt $((rss + 6000 * TEST_SCALE)) ] || fail "$rss kB became $(rss_kb) in $rounds rounds"
+	# The UDP sockets of four minutes, two a round, and what was closed less than ten seconds ago
+	[ "$(n_fds)" -lt $((fds + 8 * (rounds < 300 ? rounds : 300) + 8)) ] ||
+		fail "$fds fds became $(n_fds) in $rounds rounds"
+}
+
 t_the_process_has_no_rights() {
 	local status
 
