@@ -170,17 +170,32 @@ static const struct {
 	{ "container", NETMODE_CONTAINER, TARGET },
 };
 
+/* Words of others who read the same option: no network has such a name. */
+static const struct {
+	const char *word, *instead;
+} others[] = {
+	{ "bridge", "'lamina network create NAME', then '--network NAME'" },
+	{ "default", "'--network slirp', which is the default" },
+	{ "pasta", "'--network slirp', whose published ports show the client as well" },
+	{ "private", "'--network slirp', which is the default" },
+};
+
 bool netmode_is_word(const char *name)
 {
-	/* Words of others who read the same option are kept free, too. */
-	static const char *const kept[] = { "bridge", "default", "pasta", "private" };
 	bool is_word = false;
 
 	for (size_t i = 0; !is_word && i < ARRAY_SIZE(words); i++)
 		is_word = str_eq(name, words[i].word);
-	for (size_t i = 0; !is_word && i < ARRAY_SIZE(kept); i++)
-		is_word = str_eq(name, kept[i]);
+	for (size_t i = 0; !is_word && i < ARRAY_SIZE(others); i++)
+		is_word = str_eq(name, others[i].word);
 	return is_word;
+}
+
+static bool is_first_word(const char *text, const char *word)
+{
+	size_t len = strcspn(text, ":+");
+
+	return strlen(word) == len && memcmp(word, text, len) == 0;
 }
 
 static int parse_word(struct netmode *m, struct err *err)
@@ -188,9 +203,13 @@ static int parse_word(struct netmode *m, struct err *err)
 	size_t len = strcspn(m->text, ":+"), i = 0;
 	char *behind = m->text[len] == ':' ? m->text + len + 1 : NULL;
 
-	while (i < ARRAY_SIZE(words) &&
-		!(strlen(words[i].word) == len && memcmp(words[i].word, m->text, len) == 0))
+	while (i < ARRAY_SIZE(words) && !is_first_word(m->text, words[i].word))
 		i++;
+	for (size_t k = 0; i == ARRAY_SIZE(words) && k < ARRAY_SIZE(others); k++)
+		if (is_first_word(m->text, others[k].word)) {
+			err_say(err, -EINVAL, "there is no network '%s'", others[k].word);
+			return err_hint(err, -EINVAL, "use %s", others[k].instead);
+		}
 	if (i == ARRAY_SIZE(words))
 		return parse_links(m, err);
 	m->kind = words[i].kind;
@@ -254,6 +273,63 @@ char *netmode_join(const struct strv *networks, const char *ip, const char *mac,
 		return NULL;
 	}
 	return buf_take(&b);
+}
+
+/* Return: @b's text if it is one of networks, taken; NULL with a text in @err. */
+static char *take_networks(struct buf *b, int r, struct err *err)
+{
+	struct netmode m;
+
+	if (r < 0) {
+		err_set(err, r, "networks");
+		return NULL;
+	}
+	r = netmode_parse(b->data, &m, err);
+	if (r < 0)
+		return NULL;
+	netmode_done(&m);
+	return buf_take(b);
+}
+
+char *netmode_with(const char *text, const char *link, struct err *err)
+{
+	auto_buf b = { 0 };
+	struct netmode m;
+	bool named;
+
+	if (netmode_parse(text, &m, err) < 0)
+		return NULL;
+	named = m.kind == NETMODE_NAMED;
+	netmode_done(&m);
+	if (!named) {
+		err_say(err, -EINVAL, "its network is '%.64s', which stands alone",
+			text ? text : "slirp");
+		return NULL;
+	}
+	return take_networks(&b, buf_printf(&b, "%s+%s", text, link), err);
+}
+
+char *netmode_without(const char *text, const char *name, struct err *err)
+{
+	auto_buf b = { 0 };
+	bool found = false;
+	int r = 0;
+
+	for (const char *at = text ? text : "slirp"; *at && r >= 0;) {
+		size_t len = strcspn(at, "+");
+
+		if (is_first_word(at, name))
+			found = true;
+		else
+			r = buf_printf(&b, "%s%.*s", b.len ? "+" : "", (int)len, at);
+		at += len + (at[len] == '+');
+	}
+	if (!found || (r >= 0 && b.len == 0)) {
+		err_say(err, -ENOENT,
+			found ? "'%s' is its only network" : "it is not in network '%s'", name);
+		return NULL;
+	}
+	return take_networks(&b, r, err);
 }
 
 void netmode_done(struct netmode *m)

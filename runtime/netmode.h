@@ -65,6 +65,17 @@ int netmode_parse(const char *text, struct netmode *ret, struct err *err);
 char *netmode_join(const struct strv *networks, const char *ip, const char *mac,
 	const struct strv *aliases, struct err *err);
 
+/**
+ * netmode_with() - a text of named networks with one more
+ * @text: what netmode_join() made; NULL is "slirp"
+ * @link: of one network: "NAME[:ip=…,…]"
+ * Return: as netmode_join(); other kinds of networks, or a network twice, are errors.
+ */
+char *netmode_with(const char *text, const char *link, struct err *err);
+
+/** netmode_without() - the same without the network @name; one has to be left */
+char *netmode_without(const char *text, const char *name, struct err *err);
+
 /** netmode_is_word() - is it one of the words that --network knows, so no network's name? */
 bool netmode_is_word(const char *name);
 

@@ -5,6 +5,7 @@
 #include "runtime/cli/cli.h"
 #include "runtime/cli/networks.h"
 #include "runtime/cli/running.h"
+#include "runtime/ctropts.h"
 #include "runtime/netlinkage.h"
 
 #include <arpa/inet.h>
@@ -283,6 +284,69 @@ static int connect_one(struct running *c, const char *text, struct err *err)
 	return r;
 }
 
+/* ---- of one that does not run: what it is started with next time ---- */
+
+static int check_exists(int store_fd, const char *text, struct err *err)
+{
+	auto_netstore store = NETSTORE_INIT;
+	struct netmode m;
+	int r;
+
+	r = netmode_parse(text, &m, err);
+	if (r < 0)
+		return r;
+	r = netstore_open(&store, store_fd, err);
+	for (size_t i = 0; r >= 0 && i < m.n_links; i++) {
+		auto_netdef d = { 0 };
+
+		r = netstore_read(&store, m.links[i].name, &d, err);
+	}
+	netmode_done(&m);
+	return r;
+}
+
+typedef char *change_fn(const char *text, const char *word, struct err *err);
+
+static int change_held(
+	const struct ctr_dir *dir, int store_fd, change_fn *fn, const char *word, struct err *err)
+{
+	struct ctropts o;
+	char *text;
+	int r;
+
+	ctropts_init(&o);
+	r = ctropts_read(dir->fd, &o, err);
+	if (r < 0)
+		return r;
+	text = fn(o.network, word, err);
+	r = text ? check_exists(store_fd, text, err) : -EINVAL;
+	if (r >= 0) {
+		free(o.network);
+		o.network = ptr_take(&text);
+		r = ctropts_write(dir->fd, &o, err);
+	}
+	free(text);
+	ctropts_done(&o);
+	return r;
+}
+
+static int change_stopped(
+	const struct running *c, const char *ref, change_fn *fn, const char *word, struct err *err)
+{
+	int store_fd = img_store_dirfd(c->store), r;
+	struct ctr_dir dir = CTR_DIR_INIT;
+	char id[CTR_ID_LEN + 1];
+
+	r = record_find(store_fd, ref, id, err);
+	if (r >= 0)
+		r = ctr_dir_take(store_fd, id, &dir, err);
+	if (r < 0)
+		return r;
+	r = change_held(&dir, store_fd, fn, word, err);
+	ctr_dir_close(&dir);
+	return r;
+}
+
 static int run_connect(struct cli *cli, void *data, int argc, char **argv)
 {
 	const struct connect_opts *o = data;
@@ -298,6 +362,8 @@ static int run_connect(struct cli *cli, void *data, int argc, char **argv)
 	r = running_open(&c, cli->root, argv[1], &err);
 	if (r >= 0)
 		r = connect_one(&c, text, &err);
+	else if (r == -ESRCH)
+		r = change_stopped(&c, argv[1], netmode_with, text, &err);
 	running_close(&c);
 	if (r < 0)
 		err_wrap(&err, r, "cannot connect '%s'", argv[1]);
@@ -318,6 +384,8 @@ static int run_disconnect(struct cli *cli, void *data, int argc, char **argv)
 	if (r >= 0)
 		r = netlinkage_stop(
 			img_store_dirfd(c.store), c.ns.rundir_fd, argv[0], c.rec.id, &err);
+	else if (r == -ESRCH)
+		r = change_stopped(&c, argv[1], netmode_without, argv[0], &err);
 	running_close(&c);
 	if (r < 0)
 		err_wrap(&err, r, "cannot disconnect '%s'", argv[1]);
@@ -325,13 +393,12 @@ static int run_disconnect(struct cli *cli, void *data, int argc, char **argv)
 }
 
 const struct cli_verb cli_verbs_network[] = {
-	{ "network connect", "[OPTION]… NETWORK CONTAINER",
-		"give a running container one more network", connect_table,
-		sizeof(struct connect_opts), 2, 2, false, run_connect },
+	{ "network connect", "[OPTION]… NETWORK CONTAINER", "give a container one more network",
+		connect_table, sizeof(struct connect_opts), 2, 2, false, run_connect },
 	{ "network create", "[OPTION]… NAME", "make a network of containers", create_table,
 		sizeof(struct create_opts), 1, 1, false, run_create },
-	{ "network disconnect", "NETWORK CONTAINER", "take a network from a running container",
-		NULL, 0, 2, 2, false, run_disconnect },
+	{ "network disconnect", "NETWORK CONTAINER", "take a network from a container", NULL, 0, 2,
+		2, false, run_disconnect },
 	{ "network prune", "", "remove networks that no container uses", NULL, 0, 0, 0, false,
 		run_prune },
 	{ "network rm", "NAME…", "remove networks", NULL, 0, 1, -1, false, run_rm },

@@ -225,6 +225,29 @@ t_networks_of_a_running_container() {
 	assert_eq "$(lam network prune)" back
 }
 
+t_networks_of_a_stopped_container() {
+	start_host
+	lam network create front > /dev/null
+	lam network create back > /dev/null
+	lam create --name web --network front "$FIX_IMAGE" sleep 1000 > /dev/null
+	lam network connect --ip 10.89.1.50 back web
+	assert_fails 125 'given twice' lam network connect back web
+	assert_fails 125 "no network 'nowhere'" lam network connect nowhere web
+	lam start web > /dev/null
+	assert_eq "$(lam inspect --format '{{.NetworkSettings.Networks.back.IPAddress}}' web)" 10.89.1.50
+	lam stop -t 0 web > /dev/null
+	lam network disconnect front web
+	assert_fails 125 "'back' is its only network" lam network disconnect back web
+	assert_fails 125 "not in network 'front'" lam network disconnect front web
+	lam start web > /dev/null
+	assert_match "$(inside web ip route)" 'default via 10\.89\.1\.1'
+	lam rm -f web > /dev/null
+	lam create --name alone "$FIX_IMAGE" true > /dev/null
+	assert_fails 125 "'slirp', which stands alone" lam network connect back alone
+	assert_fails 125 "no network 'pasta'" lam run --network pasta "$FIX_IMAGE" true
+	lam rm alone > /dev/null
+}
+
 t_a_network_survives_its_processes() {
 	local keeper
 

@@ -84,3 +84,26 @@ TEST(options_become_one_text)
 	CHECK_STR(plain, "slirp");
 	CHECK(!netmode_join(&none, "1.2.3.4", NULL, &none, NULL));
 }
+
+static void check_text(char *take_text, const char *want)
+{
+	CHECK_STR(take_text, want);
+	free(take_text);
+}
+
+TEST(networks_come_and_go)
+{
+	struct err err = ERR_INIT;
+
+	check_text(netmode_with("front:ip=10.89.0.9", "back:alias=db", &err),
+		"front:ip=10.89.0.9+back:alias=db");
+	check_text(netmode_with("front", "front:alias=db", &err), NULL);
+	check_text(netmode_with(NULL, "back", &err), NULL);
+	check_text(netmode_with("none", "back", &err), NULL);
+	check_text(netmode_without("a:ip=10.89.0.9+b+c:alias=x", "b", &err),
+		"a:ip=10.89.0.9+c:alias=x");
+	check_text(netmode_without("a:ip=10.89.0.9+b", "a", &err), "b");
+	check_text(netmode_without("a:ip=10.89.0.9", "a", &err), NULL);
+	check_text(netmode_without("ab+b", "a", &err), NULL);
+	check_text(netmode_without(NULL, "a", &err), NULL);
+}
