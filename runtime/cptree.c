@@ -46,37 +46,49 @@ static bool is_made_by_kernel(int fd)
 	return false;
 }
 
+struct each {
+	struct cptree *c;
+	int (*fn)(struct cptree *c, int from, const char *name, void *arg, struct err *err);
+	void *arg;
+	struct err *err;
+	size_t len; /* of the directory's path */
+};
+
+static int each_entry(void *ctx, int dirfd, const struct dirent *de)
+{
+	struct each *e = ctx;
+	struct buf *path = &e->c->path;
+	int r;
+
+	if (buf_printf(path, "/%s", de->d_name) < 0)
+		return err_set(e->err, -ENOMEM, "cannot copy");
+	r = e->fn(e->c, dirfd, de->d_name, e->arg, e->err);
+	path->len = e->len;
+	path->data[e->len] = '\0';
+	return r;
+}
+
 int cptree_each(struct cptree *c, int from,
 	int (*fn)(struct cptree *c, int from, const char *name, void *arg, struct err *err),
 	void *arg, struct err *err)
 {
-	int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	const size_t len = c->path.len;
-	struct dirent *e;
+	int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+	struct err why = ERR_INIT;
+	struct each e = { c, fn, arg, &why, c->path.len };
 
-	if (!dir) {
-		cleanup_fd(&fd);
+	if (fd < 0)
 		return cptree_failed(c, -errno, "cannot list", err);
+	if (++c->depth > LIMIT_CPTREE_DEPTH) {
+		(void)close(fd);
+		r = cptree_failed(c, -ELOOP, "directories are nested too deep:", &why);
+	} else {
+		r = at_list_take_fd(fd, each_entry, &e);
 	}
-	if (++c->depth > LIMIT_CPTREE_DEPTH)
-		r = cptree_failed(c, -ELOOP, "directories are nested too deep:", err);
-	while (r >= 0 && (errno = 0, e = readdir(dir))) {
-		if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
-			continue;
-		if (buf_printf(&c->path, "/%s", e->d_name) < 0)
-			r = err_set(err, -ENOMEM, "cannot copy");
-		else
-			r = fn(c, dirfd(dir), e->d_name, arg, err);
-		if (c->path.data) {
-			c->path.len = len;
-			c->path.data[len] = '\0';
-		}
-	}
-	if (r >= 0 && errno)
-		r = cptree_failed(c, -errno, "cannot list", err);
 	c->depth--;
-	(void)closedir(dir);
+	if (r < 0 && !why.text[0])
+		cptree_failed(c, r, "cannot list", &why);
+	if (r < 0 && err)
+		*err = why;
 	return r;
 }
 

@@ -65,17 +65,6 @@ static bool is_paused(const struct record *r)
 	return r->state == CTR_RUNNING && ctrcgroup_is_frozen(r);
 }
 
-static int run_each(struct cli *cli, const struct ctl_each *each)
-{
-	struct err err = ERR_INIT;
-	struct ctl ctl;
-	int code;
-
-	code = ctl_open(&ctl, cli, 0, &err) < 0 ? cli_fail(&err) : ctl_each(&ctl, each);
-	ctl_close(&ctl);
-	return code;
-}
-
 static int run_pause(struct cli *cli, void *opts, int argc, char **argv)
 {
 	const struct pause_opts *o = opts;
@@ -85,7 +74,7 @@ static int run_pause(struct cli *cli, void *opts, int argc, char **argv)
 		.all = o->all ? is_running : NULL,
 		.act = pause_one };
 
-	return run_each(cli, &each);
+	return ctl_run(cli, 0, &each);
 }
 
 static int run_unpause(struct cli *cli, void *opts, int argc, char **argv)
@@ -97,7 +86,7 @@ static int run_unpause(struct cli *cli, void *opts, int argc, char **argv)
 		.all = o->all ? is_paused : NULL,
 		.act = unpause_one };
 
-	return run_each(cli, &each);
+	return ctl_run(cli, 0, &each);
 }
 
 static const struct args_opt pause_table[] = {

@@ -213,3 +213,14 @@ int ctl_each(struct ctl *ctl, const struct ctl_each *e)
 	}
 	return code;
 }
+
+int ctl_run(const struct cli *cli, unsigned int flags, const struct ctl_each *e)
+{
+	struct err err = ERR_INIT;
+	struct ctl ctl;
+	int code;
+
+	code = ctl_open(&ctl, cli, flags, &err) < 0 ? cli_fail(&err) : ctl_each(&ctl, e);
+	ctl_close(&ctl);
+	return code;
+}

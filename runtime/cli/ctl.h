@@ -79,6 +79,9 @@ int ctl_each(struct ctl *ctl, const struct ctl_each *e);
  */
 int ctl_latest(struct ctl *ctl, char ret_id[CTR_ID_LEN + 1], struct err *err);
 
+/** ctl_run() - ctl_open(), ctl_each(), ctl_close(): all of a verb.  Return: the exit code. */
+int ctl_run(const struct cli *cli, unsigned int flags, const struct ctl_each *e);
+
 /** ctl_is_live(), ctl_is_any() - for ctl_each.all */
 bool ctl_is_live(const struct record *r);
 bool ctl_is_any(const struct record *r);

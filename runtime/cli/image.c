@@ -45,19 +45,6 @@ static const struct args_opt opts_rmi[] = {
 	{ 0 },
 };
 
-static void on_untagged(void *ctx, const char *name)
-{
-	printf("Untagged: %s\n", name);
-}
-
-static void on_deleted(void *ctx, const struct idx_digest *id)
-{
-	char text[DIGEST_TEXT_BYTES];
-
-	digest_text(id, text);
-	printf("Deleted: %s\n", digest_hex(text));
-}
-
 /* The containers that were made of an image, running or not. */
 static int remove_users(
 	struct ctl *ctl, const char *text, const struct image_use *use, struct err *err)
@@ -81,11 +68,10 @@ static int remove_users(
 static int remove_image(struct ctl *ctl, const char *text, enum rmi_flags flags,
 	struct image_use *ret_use, struct err *err)
 {
-	static const struct rmi_report report = { on_untagged, on_deleted, NULL };
 	const struct image_users users = { image_use_check, ret_use };
 	int r = image_use_load(ctl->c.store_fd, ret_use, err);
 
-	return r < 0 ? r : img_remove(ctl->store, text, flags, &users, &report, err);
+	return r < 0 ? r : img_remove(ctl->store, text, flags, &users, &cli_rmi_report, err);
 }
 
 static int remove_one(

@@ -81,22 +81,8 @@ bool cli_ask(const char *question)
 	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
-static void on_untagged(void *ctx, const char *name)
-{
-	printf("Untagged: %s\n", name);
-}
-
-static void on_deleted(void *ctx, const struct idx_digest *id)
-{
-	char text[DIGEST_TEXT_BYTES];
-
-	digest_text(id, text);
-	printf("Deleted: %s\n", digest_hex(text));
-}
-
 static int run_prune(struct cli *cli, void *opts, int argc, char **argv)
 {
-	static const struct rmi_report report = { on_untagged, on_deleted, NULL };
 	const struct prune_opts *o = opts;
 	struct image_use use = { 0 };
 	const struct image_users users = { image_use_check, &use };
@@ -110,7 +96,7 @@ static int run_prune(struct cli *cli, void *opts, int argc, char **argv)
 		return 1;
 	r = open_all(cli, &s, &use, &err);
 	if (r == 0)
-		r = img_prune(s, o->all ? PRUNE_ALL : 0, &users, &report, &stats, &err);
+		r = img_prune(s, o->all ? PRUNE_ALL : 0, &users, &cli_rmi_report, &stats, &err);
 	img_store_close(s);
 	image_use_done(&use);
 	if (r < 0) {

@@ -32,17 +32,6 @@ static int stop_one(struct ctl *ctl, const char *ref, void *arg, struct err *err
 	return control_stop(&ctl->c, &c.record, timeout, err);
 }
 
-static int run_on_each(struct cli *cli, unsigned int flags, const struct ctl_each *each)
-{
-	struct err err = ERR_INIT;
-	struct ctl ctl;
-	int code;
-
-	code = ctl_open(&ctl, cli, flags, &err) < 0 ? cli_fail(&err) : ctl_each(&ctl, each);
-	ctl_close(&ctl);
-	return code;
-}
-
 static int run_stop(struct cli *cli, void *opts, int argc, char **argv)
 {
 	const struct stop_opts *o = opts;
@@ -54,7 +43,7 @@ static int run_stop(struct cli *cli, void *opts, int argc, char **argv)
 		.act = stop_one,
 		.arg = opts };
 
-	return run_on_each(cli, 0, &each);
+	return ctl_run(cli, 0, &each);
 }
 
 /* ---- kill ---- */
@@ -92,7 +81,7 @@ static int run_kill(struct cli *cli, void *opts, int argc, char **argv)
 		err_say(&err, -EINVAL, "signal '%s' is not known", o->signal);
 		return cli_fail(&err);
 	}
-	return run_on_each(cli, 0, &each);
+	return ctl_run(cli, 0, &each);
 }
 
 /* ---- wait ---- */
@@ -203,7 +192,7 @@ static int run_wait(struct cli *cli, void *opts, int argc, char **argv)
 		.arg = opts,
 		.quiet = true };
 
-	return run_on_each(cli, 0, &each);
+	return ctl_run(cli, 0, &each);
 }
 
 /* ---- rm ---- */

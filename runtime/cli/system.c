@@ -20,19 +20,6 @@ struct prune_opts {
 	bool all, force, volumes;
 };
 
-static void on_untagged(void *ctx, const char *name)
-{
-	printf("Untagged: %s\n", name);
-}
-
-static void on_deleted(void *ctx, const struct idx_digest *id)
-{
-	char text[DIGEST_TEXT_BYTES];
-
-	digest_text(id, text);
-	printf("%s\n", digest_hex(text));
-}
-
 /* Those that have ended or were never started; one that cannot be removed stays. */
 static int prune_containers(struct ctl *ctl, uint64_t *bytes, struct err *err)
 {
@@ -67,14 +54,14 @@ static int prune_volumes(struct ctl *ctl, uint64_t *bytes, struct err *err)
 
 static int prune_images(struct ctl *ctl, bool all, uint64_t *bytes, struct err *err)
 {
-	static const struct rmi_report report = { on_untagged, on_deleted, NULL };
 	struct image_use use = { 0 };
 	const struct image_users users = { image_use_check, &use };
 	struct prune_stats stats;
 	int r = image_use_load(ctl->c.store_fd, &use, err);
 
 	if (r >= 0)
-		r = img_prune(ctl->store, all ? PRUNE_ALL : 0, &users, &report, &stats, err);
+		r = img_prune(
+			ctl->store, all ? PRUNE_ALL : 0, &users, &cli_rmi_report, &stats, err);
 	image_use_done(&use);
 	if (r >= 0)
 		*bytes += stats.bytes;

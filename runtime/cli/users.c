@@ -5,6 +5,21 @@
 #include "base/cleanup.h"
 #include "runtime/record.h"
 
+static void on_untagged(void *ctx, const char *name)
+{
+	printf("Untagged: %s\n", name);
+}
+
+static void on_deleted(void *ctx, const struct idx_digest *id)
+{
+	char text[DIGEST_TEXT_BYTES];
+
+	digest_text(id, text);
+	printf("Deleted: %s\n", digest_hex(text));
+}
+
+const struct rmi_report cli_rmi_report = { on_untagged, on_deleted, NULL };
+
 static int add(struct image_use *u, const struct record *rec)
 {
 	if (!rec->image_id)

@@ -5,6 +5,9 @@
 #include "base/str.h"
 #include "image/gc.h"
 
+/* Prints what a removal of images takes away. */
+extern const struct rmi_report cli_rmi_report;
+
 struct image_use {
 	struct strv image_ids; /* one for each container that has an image */
 	struct strv ids, names; /* of these containers, in the same order */
