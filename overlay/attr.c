@@ -170,7 +170,8 @@ static int set_upper(struct ovl_fs *fs, struct node *n, const struct ovl_attr *a
 	if (S_ISDIR(n->fmt)) {
 		r = locate_dir_fd(fs, n, &ref);
 	} else if (S_ISREG(n->fmt) || !meta_type_is_kept(&n->ov)) {
-		r = locate_data_fd(fs, n, &ref);
+		r = a->set & OVL_SET_SIZE ? locate_writable_fd(fs, n, &ref)
+					  : locate_data_fd(fs, n, &ref);
 	} else {
 		r = locate(fs, n, &at);
 		if (r == 0) {

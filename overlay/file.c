@@ -238,7 +238,7 @@ static int open_for_change(struct ovl_fs *fs, uint64_t id, struct node **ret_n, 
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&(*ret_n)->lock);
-	r = S_ISREG((*ret_n)->fmt) ? locate_data_fd(fs, *ret_n, ret) : -EINVAL;
+	r = S_ISREG((*ret_n)->fmt) ? locate_writable_fd(fs, *ret_n, ret) : -EINVAL;
 	pthread_mutex_unlock(&(*ret_n)->lock);
 	if (r < 0)
 		node_put(fs->nodes, *ret_n);

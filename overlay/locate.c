@@ -168,13 +168,23 @@ int locate_stat(struct ovl_fs *fs, struct node *n, struct stat *ret)
 	return r;
 }
 
-static int open_data(const struct place *at)
+static int open_data(const struct place *at, int mode)
 {
-	int fd = openat(at->dirfd, at->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	int fd = openat(at->dirfd, at->name, mode | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 
-	if (fd < 0 && (errno == EACCES || errno == EPERM || errno == EROFS || errno == ETXTBSY))
-		fd = openat(at->dirfd, at->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	return fd < 0 ? -errno : fd;
+}
+
+/* What cannot be written can at least be read. */
+static int open_some_data(struct node *n, const struct place *at)
+{
+	int fd = open_data(at, O_RDWR);
+
+	if (fd == -EACCES || fd == -EPERM || fd == -EROFS || fd == -ETXTBSY) {
+		fd = open_data(at, O_RDONLY);
+		node_flags_set(n, NODE_FD_READ_ONLY, 0);
+	}
+	return fd;
 }
 
 int locate_data_fd(struct ovl_fs *fs, struct node *n, struct fd_ref *ret)
@@ -191,9 +201,32 @@ int locate_data_fd(struct ovl_fs *fs, struct node *n, struct fd_ref *ret)
 	r = locate(fs, n, &at);
 	if (r < 0)
 		return r;
-	r = open_data(&at);
+	r = open_some_data(n, &at);
 	locate_done(fs, &at);
 	return r < 0 ? r : fdc_put_take_fd(fs->fds, n, r, ret);
+}
+
+int locate_writable_fd(struct ovl_fs *fs, struct node *n, struct fd_ref *ret)
+{
+	struct place at;
+	int r;
+
+	if (n->orphan_fd >= 0 || !(n->flags & NODE_FD_READ_ONLY)) {
+		r = locate_data_fd(fs, n, ret);
+		if (r < 0 || n->orphan_fd >= 0 || !(n->flags & NODE_FD_READ_ONLY))
+			return r;
+		fdc_release(fs->fds, ret);
+	}
+	fdc_drop(fs->fds, n);
+	r = locate(fs, n, &at);
+	if (r < 0)
+		return r;
+	r = open_data(&at, O_RDWR);
+	locate_done(fs, &at);
+	if (r < 0)
+		return r;
+	node_flags_set(n, 0, NODE_FD_READ_ONLY);
+	return fdc_put_take_fd(fs->fds, n, r, ret);
 }
 
 int locate_keep(struct ovl_fs *fs, struct node *n)
@@ -223,11 +256,11 @@ int locate_keep(struct ovl_fs *fs, struct node *n)
 			return r;
 		/* By what the upper has: a device may be kept as a regular file. */
 		if (S_ISREG(n->fmt))
-			fd = open_data(&at);
+			fd = open_some_data(n, &at);
 		else if (fstatat(at.dirfd, at.name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			fd = -errno;
 		else if (S_ISREG(st.st_mode))
-			fd = open_data(&at);
+			fd = open_some_data(n, &at);
 		else if (S_ISDIR(st.st_mode))
 			fd = open_child_dir(at.dirfd, at.name);
 		else

@@ -26,6 +26,8 @@ int locate_dir_fd(struct ovl_fs *fs, struct node *dir, struct fd_ref *ret);
 
 /** locate_data_fd() - a regular upper file, open for reading and writing where that is possible */
 int locate_data_fd(struct ovl_fs *fs, struct node *n, struct fd_ref *ret);
+/** locate_writable_fd() - the same, or the reason why it cannot be written; lock held */
+int locate_writable_fd(struct ovl_fs *fs, struct node *n, struct fd_ref *ret);
 
 /** locate_stat() - fstat() of the upper inode, wherever it is */
 int locate_stat(struct ovl_fs *fs, struct node *n, struct stat *ret);
