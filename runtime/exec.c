@@ -57,8 +57,12 @@ static const struct stage_step steps[] = {
 	{ STAGE_INSIDE, "user", init_change_user, NULL },
 	{ STAGE_INSIDE, "security label of the program", init_label, NULL },
 	{ STAGE_INSIDE, "filter, without no_new_privs", init_filter_early, NULL },
+	{ STAGE_TELL_OUTSIDE, "listening", NULL, stage_listens_early },
+	{ STAGE_OUTSIDE, "hand on the listener", stage_hand_listener, stage_listens_early },
 	{ STAGE_INSIDE, "capabilities", init_capabilities, NULL },
 	{ STAGE_INSIDE, "filter, with no_new_privs", init_filter_late, NULL },
+	{ STAGE_TELL_OUTSIDE, "listening", NULL, stage_listens_late },
+	{ STAGE_OUTSIDE, "hand on the listener", stage_hand_listener, stage_listens_late },
 	{ STAGE_INSIDE, "execute", init_exec, NULL },
 	{ STAGE_TELL_OUTSIDE, "started", NULL, NULL },
 };

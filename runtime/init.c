@@ -396,29 +396,31 @@ int init_close_on_exec(struct stage *st, struct err *err)
 
 /* ---- rights ---- */
 
+static int load_filter(struct stage *st, struct err *err)
+{
+	int r = st->filter ? sec_load(st->filter) : 0;
+
+	if (r > 0)
+		st->listener_fd = r;
+	return r < 0 ? err_set(err, r, "cannot load the seccomp filter") : 0;
+}
+
 /*
  * Without no_new_privs a filter needs a capability, so it comes before they are given up; but after
  * all else, for it may forbid what the steps do.
  */
 int init_filter_early(struct stage *st, struct err *err)
 {
-	int r = 0;
-
-	if (st->filter && !st->spec->process->no_new_privs)
-		r = sec_load(st->filter);
-	return r < 0 ? err_set(err, r, "cannot load the seccomp filter") : 0;
+	return st->spec->process->no_new_privs ? 0 : load_filter(st, err);
 }
 
 int init_filter_late(struct stage *st, struct err *err)
 {
-	int r;
-
 	if (!st->spec->process->no_new_privs)
 		return 0;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_set(err, -errno, "cannot set no_new_privs");
-	r = st->filter ? sec_load(st->filter) : 0;
-	return r < 0 ? err_set(err, r, "cannot load the seccomp filter") : 0;
+	return load_filter(st, err);
 }
 
 static int set_ids(const struct stage *st, struct err *err)

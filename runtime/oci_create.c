@@ -17,6 +17,7 @@
 #include "runtime/oci_cgroup.h"
 #include "runtime/oci_delete.h"
 #include "runtime/oci_hooks.h"
+#include "runtime/oci_listener.h"
 #include "runtime/seccomp_cache.h"
 #include "runtime/watch.h"
 
@@ -145,6 +146,13 @@ int oci_seccomp(struct oci *o, const struct sec_profile *p, struct sec_filter *r
 	return cache < 0 ? sec_compile(p, ret, err) : sec_compile_cached(cache, p, ret, err);
 }
 
+static int hand_listener(void *arg, int listener_fd, pid_t pid, struct err *err)
+{
+	const struct oci_create *c = arg;
+
+	return oci_listener_send(&c->state, c->spec, CTR_CREATED, listener_fd, pid, err);
+}
+
 static int prepare_stage(struct oci_create *c, struct err *err)
 {
 	struct stage *st = &c->stage;
@@ -170,6 +178,7 @@ static int prepare_stage(struct oci_create *c, struct err *err)
 		st->start_sock = c->start_sock;
 	}
 	oci_hooks_prepare(c);
+	st->hand_listener = hand_listener;
 	if (c->spec->seccomp) {
 		st->filter = &c->filter;
 		r = oci_seccomp(c->oci, c->spec->seccomp, &c->filter, err);
@@ -312,6 +321,20 @@ static int poststart(const struct oci_state *s, const struct spec *spec, struct 
 	return r;
 }
 
+struct starter {
+	const struct oci_state *state;
+	const struct spec *spec;
+};
+
+/* In a later process than the one that made the container. */
+static int hand_listener_at_start(void *arg, int listener_fd, pid_t unknown, struct err *err)
+{
+	const struct starter *s = arg;
+
+	return oci_listener_send(
+		s->state, s->spec, CTR_CREATED, listener_fd, s->state->init.pid, err);
+}
+
 static int run_start(struct oci *o, void *opts, char **args, struct err *err)
 {
 	auto_oci_state s = OCI_STATE_INIT;
@@ -337,6 +360,8 @@ static int run_start(struct oci *o, void *opts, char **args, struct err *err)
 		return r;
 	}
 	ctr_stage_resume(&st, spec, sock);
+	st.hand_listener = hand_listener_at_start;
+	st.arg = &(struct starter){ &s, spec };
 	r = ctr_stage_start(&st, err);
 	ctr_stage_done(&st);
 	return r < 0 ? r : poststart(&s, spec, err);

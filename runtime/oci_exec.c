@@ -14,6 +14,7 @@
 #include "runtime/cgroup.h"
 #include "runtime/exec.h"
 #include "runtime/oci_bundle.h"
+#include "runtime/oci_listener.h"
 #include "runtime/oci_cgroup.h"
 #include "runtime/oci_create.h"
 #include "runtime/spec_check.h"
@@ -219,6 +220,13 @@ static int enter(void *arg, pid_t pid, struct err *err)
 	return cgroup_add(x->cgroup_fd, pid, err);
 }
 
+static int hand_listener(void *arg, int listener_fd, pid_t pid, struct err *err)
+{
+	const struct exec *x = arg;
+
+	return oci_listener_send(&x->state, x->spec, CTR_RUNNING, listener_fd, pid, err);
+}
+
 /* Next to the container's first process, or below that. */
 static int find_cgroup(struct exec *x, struct err *err)
 {
@@ -237,7 +245,6 @@ static int find_cgroup(struct exec *x, struct err *err)
 	if (x->cgroup_fd < 0)
 		return err_set(err, x->cgroup_fd, "cannot open the cgroup '%s'", below);
 	x->stage.enter_cgroup = enter;
-	x->stage.arg = x;
 	return 0;
 }
 
@@ -259,6 +266,8 @@ static int prepare(struct exec *x, struct oci *o, const char *id, char **args, s
 		return r;
 	ctr_exec_init(&x->stage, x->spec, x->pidfd);
 	x->stage.setgroups_denied |= oci_bundle_keeps_groups(x->spec);
+	x->stage.hand_listener = hand_listener;
+	x->stage.arg = x;
 	x->stage.flags |= STAGE_DETACHED;
 	x->stage.n_preserve_fds = (unsigned int)x->opts->preserve_fds;
 	r = find_cgroup(x, err);

@@ -241,6 +241,15 @@ static int check_namespaces(const struct spec *spec, struct err *err)
 	return check_ids(spec, err);
 }
 
+/* With it the listener goes to who would have to answer. */
+static bool names_sendmsg(const struct sec_rule *rule)
+{
+	for (size_t i = 0; i < rule->n_names; i++)
+		if (str_eq(rule->names[i], "sendmsg"))
+			return true;
+	return false;
+}
+
 static int check_seccomp(const struct sec_profile *p, struct err *err)
 {
 	bool notifies = false;
@@ -250,8 +259,12 @@ static int check_seccomp(const struct sec_profile *p, struct err *err)
 	if (p->default_action == SEC_NOTIFY)
 		return err_say(
 			err, -EINVAL, "linux.seccomp.defaultAction cannot be SCMP_ACT_NOTIFY");
-	for (size_t i = 0; i < p->n_rules; i++)
+	for (size_t i = 0; i < p->n_rules; i++) {
 		notifies |= p->rules[i].action == SEC_NOTIFY;
+		if (p->rules[i].action == SEC_NOTIFY && names_sendmsg(&p->rules[i]))
+			return err_say(err, -EINVAL,
+				"linux.seccomp cannot have SCMP_ACT_NOTIFY for 'sendmsg'");
+	}
 	if (notifies && !p->listener_path)
 		return err_say(
 			err, -EINVAL, "linux.seccomp has SCMP_ACT_NOTIFY and no listenerPath");

@@ -53,15 +53,22 @@ static void __attribute__((noreturn)) inside_failed(struct stage *st, int code, 
 	_exit(STAGE_EXIT_FAILED);
 }
 
-/* The terminal's master goes with the first meeting after it was made. */
+/* What was made for the outside goes with the first meeting after: the terminal's master, the
+ * filter's listener. */
+static int *passed_fd(struct stage *st, const struct stage_step *s)
+{
+	return str_eq(s->name, "listening") ? &st->listener_fd : &st->pty_fd;
+}
+
 static void tell_outside(struct stage *st)
 {
+	int *fd = passed_fd(st, &st->steps[st->at]);
 	static const struct message m = { 0 };
 
-	if (send_message(st->sock, &m, st->pty_fd) < 0)
+	if (send_message(st->sock, &m, *fd) < 0)
 		_exit(STAGE_EXIT_FAILED);
-	cleanup_fd(&st->pty_fd);
-	st->pty_fd = -1;
+	cleanup_fd(fd);
+	*fd = -1;
 }
 
 static void __attribute__((noreturn)) walk_inside(struct stage *st)
@@ -94,7 +101,7 @@ static void __attribute__((noreturn)) walk_inside(struct stage *st)
 static int wait_for_inside(struct stage *st, const struct stage_step *s, struct err *err)
 {
 	struct message m = { 0 };
-	int r = recv_message(st->sock, &m, &st->pty_fd);
+	int r = recv_message(st->sock, &m, passed_fd(st, s));
 
 	if (r < 0)
 		return err_set(err, r, "cannot hear from the container");
@@ -161,6 +168,32 @@ static int walk_outside(struct stage *st, const char *until, struct err *err)
 	return 0;
 }
 
+/* ---- the filter's listener ---- */
+
+static bool listens(const struct stage *st)
+{
+	return st->spec->seccomp && st->spec->seccomp->listener_path;
+}
+
+bool stage_listens_early(const struct stage *st)
+{
+	return listens(st) && !st->spec->process->no_new_privs;
+}
+
+bool stage_listens_late(const struct stage *st)
+{
+	return listens(st) && st->spec->process->no_new_privs;
+}
+
+int stage_hand_listener(struct stage *st, struct err *err)
+{
+	int r = st->listener_fd < 0 ? 0 : st->hand_listener(st->arg, st->listener_fd, st->pid, err);
+
+	cleanup_fd(&st->listener_fd);
+	st->listener_fd = -1;
+	return r;
+}
+
 /* ---- for callers ---- */
 
 void stage_init_list(
@@ -170,7 +203,7 @@ void stage_init_list(
 	st->spec = spec;
 	st->steps = steps;
 	st->n_steps = n_steps;
-	st->pidfd = st->pty_fd = st->sock = st->slave_fd = -1;
+	st->pidfd = st->pty_fd = st->sock = st->slave_fd = st->listener_fd = -1;
 	st->start_sock = st->target_pidfd = st->label_fd = st->init_fd = -1;
 	st->netns_fd = -1;
 	st->exit_code = STAGE_EXIT_FAILED;
@@ -228,10 +261,11 @@ void ctr_stage_done(struct stage *st)
 	cleanup_fd(&st->netns_fd);
 	cleanup_fd(&st->sock);
 	cleanup_fd(&st->pty_fd);
+	cleanup_fd(&st->listener_fd);
 	if (st->pidfd >= 0) {
 		(void)proc_kill(st->pidfd, SIGKILL);
 		(void)proc_reap(st->pidfd);
 		(void)close(st->pidfd);
 	}
-	st->netns_fd = st->init_fd = st->sock = st->pty_fd = st->pidfd = -1;
+	st->netns_fd = st->init_fd = st->sock = st->pty_fd = st->pidfd = st->listener_fd = -1;
 }

@@ -55,7 +55,9 @@ struct stage {
 	int (*enter_cgroup)(void *arg, pid_t pid, struct err *err);
 	/* Run hooks of a kind, outside or inside; @pid as that side sees it.  NULL: there are none */
 	int (*run_hooks)(void *arg, enum spec_hook_kind kind, pid_t pid, struct err *err);
-	void *arg; /* of both */
+	/* Outside: give the listener of the seccomp filter to who answers it.  NULL: there is none */
+	int (*hand_listener)(void *arg, int listener_fd, pid_t pid, struct err *err);
+	void *arg; /* of all three */
 
 	/* of the monitor */
 	pid_t pid;
@@ -73,6 +75,7 @@ struct stage {
 	size_t n_steps;
 	size_t at; /* next step of the list */
 	int sock; /* to the other side */
+	int listener_fd; /* of the seccomp filter, on its way from the inside; -1: none */
 	int ns_fds[SPEC_NS_MAX_]; /* to be joined; -1: none */
 
 	/* of the inside */

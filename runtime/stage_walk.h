@@ -23,3 +23,10 @@ struct stage_step {
 /** stage_init_list() - ctr_stage_init() for another list */
 void stage_init_list(
 	struct stage *st, const struct spec *spec, const struct stage_step *steps, size_t n_steps);
+
+/* Meetings after the filter is loaded: for programs without no_new_privs, and with. */
+bool stage_listens_early(const struct stage *st);
+bool stage_listens_late(const struct stage *st);
+
+/** stage_hand_listener() - a step of the outside, behind the meeting "listening" */
+int stage_hand_listener(struct stage *st, struct err *err);

@@ -176,6 +176,54 @@ t_hooks_of_all_kinds_run_in_order_with_the_state() {
 	assert_eq "$("$RT" list -q)" ''
 }
 
+# agent WORD…: takes the listeners of the filters of that many containers, says what came with each, and
+# answers each of their questions with errno 123
+agent() {
+	python3 - "$@" << 'END' &
+import array, fcntl, json, os, socket, struct, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind("agent")
+s.listen()
+for word in sys.argv[1:]:
+    data, anc, _, _ = s.accept()[0].recvmsg(100000, 100)
+    fd = array.array("i", anc[0][2][:4])[0]
+    doc = json.loads(data)
+    alive = os.path.exists(f"/proc/{doc['pid']}")
+    print(word, doc["ociVersion"], doc["fds"], doc["metadata"], doc["state"]["id"], doc["state"]["status"], alive, file=open("seen", "a"))
+    question = bytearray(80)
+    fcntl.ioctl(fd, 0xC0502100, question)
+    number = struct.unpack_from("Q", question)[0]
+    fcntl.ioctl(fd, 0xC0182101, struct.pack("QqiI", number, 0, -123, 0))
+    os.close(fd)
+END
+	wait_for '[ -S agent ]'
+}
+
+t_a_listener_answers_for_the_kernel() {
+	local filter='.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: "'$PWD'/agent", listenerMetadata: "meta",
+		syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_NOTIFY"}]}'
+
+	ln -sf busybox "$FIX_BUNDLE/rootfs/bin/mkdir"
+	bundle "$filter" -- sh -c 'mkdir /tmp/x; echo $?'
+	assert_fails 1 "cannot connect to '$PWD/agent'" "$RT" run c
+	agent run create exec exec
+	assert_match "$("$RT" run c 2>&1)" 'No medium found'
+	bundle "$filter | .process.noNewPrivileges = false" -- sh -c 'mkdir /tmp/x; while :; do sleep 1; done'
+	"$RT" create -b . c < /dev/null > out 2>&1
+	"$RT" start c
+	wait_for 'grep -q "No medium found" out'
+	assert_fails 1 'No medium found' "$RT" exec c mkdir /tmp/x
+	assert_fails 1 'No medium found' "$RT" exec --no-new-privs c mkdir /tmp/x
+	"$RT" delete --force c
+	wait
+	assert_content seen "run 1.2.0 ['seccompFd'] meta c created True
+create 1.2.0 ['seccompFd'] meta c created True
+exec 1.2.0 ['seccompFd'] meta c running True
+exec 1.2.0 ['seccompFd'] meta c running True"
+	bundle "$filter | .linux.seccomp.syscalls[0].names += [\"sendmsg\"]" -- true
+	assert_fails 1 "cannot have SCMP_ACT_NOTIFY for 'sendmsg'" "$RT" run c
+}
+
 t_namespaces_are_joined_by_path() {
 	local pid
 

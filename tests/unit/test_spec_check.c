@@ -73,6 +73,10 @@ TEST(rules_between_members)
 		{ LINUX("\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{"
 			"\"names\":[\"a\"],\"action\":\"SCMP_ACT_NOTIFY\"}]}"),
 			"linux.seccomp has SCMP_ACT_NOTIFY and no listenerPath" },
+		{ LINUX("\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerPath\":\"/s\","
+			"\"syscalls\":[{\"names\":[\"a\",\"sendmsg\"],\"action\":\"SCMP_ACT_"
+			"NOTIFY\"}]}"),
+			"linux.seccomp cannot have SCMP_ACT_NOTIFY for 'sendmsg'" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
