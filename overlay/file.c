@@ -175,6 +175,7 @@ out:
 static int source_in_upper(struct ovl_fs *fs, off_t off, struct ovl_source *src)
 {
 	struct node *n = src->node;
+	struct stat st;
 	int r = 0;
 
 	if (!node_is_upper(n))
@@ -185,17 +186,23 @@ static int source_in_upper(struct ovl_fs *fs, off_t off, struct ovl_source *src)
 	else
 		r = -ENXIO; /* what counts may have been cut */
 	pthread_mutex_unlock(&n->lock);
+	if (r == 0 && fstat(src->ref.fd, &st) < 0)
+		r = -errno;
+	if (r == 0 && off >= st.st_size)
+		r = -ENXIO;
 	if (r < 0)
 		return r;
 	src->fd = src->ref.fd;
 	src->pos = off;
+	if ((uint64_t)(st.st_size - off) < src->len)
+		src->len = (size_t)(st.st_size - off);
 	return 1;
 }
 
-static int source_in_lower(
-	struct ovl_fs *fs, uint64_t id, off_t off, size_t len, struct ovl_source *src)
+static int source_in_lower(struct ovl_fs *fs, uint64_t id, off_t off, struct ovl_source *src)
 {
 	const uint64_t handle = src->node ? src->node->handle : node_id_handle(fs->nodes, id);
+	struct lower_attr a;
 	int r;
 
 	if (handle == NODE_NO_HANDLE)
@@ -205,17 +212,22 @@ static int source_in_lower(
 		return r;
 	src->fd = src->piece.fd;
 	src->pos = (off_t)src->piece.pos;
-	return src->fd >= 0 && src->piece.len >= len;
+	if (src->fd < 0 || src->piece.len >= src->len)
+		return src->fd >= 0;
+	/* It ends with the file, or with a piece of it. */
+	src->len = (size_t)src->piece.len;
+	r = fs->lower->ops->attr(fs->lower, handle, &a);
+	return r < 0 ? r : (uint64_t)off + src->len == a.size;
 }
 
 int ovl_source(struct ovl_fs *fs, uint64_t id, off_t off, size_t len, struct ovl_source *ret)
 {
 	int r;
 
-	*ret = (struct ovl_source){ .node = fs->up ? node_find(fs->nodes, id) : NULL };
+	*ret = (struct ovl_source){ .len = len, .node = fs->up ? node_find(fs->nodes, id) : NULL };
 	r = source_in_upper(fs, off, ret);
 	if (r == 0)
-		r = source_in_lower(fs, id, off, len, ret);
+		r = source_in_lower(fs, id, off, ret);
 	if (r <= 0)
 		ovl_source_done(fs, ret);
 	return r;

@@ -77,8 +77,9 @@ static struct splice_pipe *open_pipe(void)
 }
 
 static bool fill_pipe(const struct splice_pipe *p, const struct fuse_out_header *head,
-	const struct ovl_source *src, size_t len)
+	const struct ovl_source *src)
 {
+	size_t len = src->len;
 	off_t pos = src->pos;
 
 	if (write(p->wr, head, sizeof(*head)) != sizeof(*head))
@@ -110,9 +111,9 @@ bool fuse_splice_serve(const struct fuse_adapter *a, int fd, const void *request
 	p = open_pipe();
 	if (!p || ovl_source(a->fs, in->nodeid, (off_t)arg->offset, arg->size, &src) <= 0)
 		return false;
-	head = (struct fuse_out_header){ .len = (uint32_t)sizeof(head) + arg->size,
+	head = (struct fuse_out_header){ .len = (uint32_t)(sizeof(head) + src.len),
 		.unique = in->unique };
-	done = fill_pipe(p, &head, &src, arg->size) &&
+	done = fill_pipe(p, &head, &src) &&
 	       splice(p->rd, NULL, fd, NULL, head.len, 0) == (ssize_t)head.len;
 	ovl_source_done(a->fs, &src);
 	if (!done)

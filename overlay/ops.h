@@ -110,6 +110,7 @@ int ovl_read(struct ovl_fs *fs, uint64_t id, off_t off, size_t len, void *buf, s
 struct ovl_source {
 	int fd; /* borrowed */
 	off_t pos;
+	size_t len; /* what was asked for, or up to the end of the file */
 	/* what keeps @fd open */
 	struct node *node;
 	struct fd_ref ref;
@@ -118,7 +119,7 @@ struct ovl_source {
 
 /**
  * ovl_source() - the file that has @len bytes of a file from @off on
- * Return: 1; 0 if there is no such file, or errors: ask ovl_read() then.  The file may be shorter.
+ * Return: 1; 0 if there is no such file, or errors: ask ovl_read() then.  The file may have lost some.
  */
 int ovl_source(struct ovl_fs *fs, uint64_t id, off_t off, size_t len, struct ovl_source *ret);
 void ovl_source_done(struct ovl_fs *fs, struct ovl_source *src);

@@ -139,6 +139,10 @@ check_large_reads_are_not_copied() {
 	calls 'cat mnt/big'
 	[ "$(n_calls splice)" -ge 16 ] || fail "reading 4 MiB: $(paste -sd" " calls)"
 	[ "$(n_calls pread64)" -le 2 ] || fail "reading 4 MiB: $(paste -sd" " calls)"
+	for i in 1 2 3; do head -c 50001 /dev/zero > "mnt/new$i"; done
+	remount
+	calls 'cat mnt/new1 mnt/new2 mnt/new3'
+	assert_eq "$(n_calls splice) $(n_calls pread64)" "6 0" "files that do not end with a page"
 }
 
 t_large_reads_are_not_copied() {
