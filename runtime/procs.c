@@ -2,6 +2,7 @@
 /* Processes of containers (the contract is in the header). */
 #include "runtime/procs.h"
 
+#include "base/at.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 
@@ -149,43 +150,42 @@ void procs_done(struct procs *p)
 	*p = (struct procs){ 0 };
 }
 
-static const struct proc_row *find(const struct procs *p, pid_t pid)
+static int compare_rows(const void *a, const void *b)
 {
-	for (size_t i = 0; i < p->n; i++)
-		if (p->v[i].pid == pid)
-			return &p->v[i];
-	return NULL;
+	const struct proc_row *x = a, *y = b;
+
+	return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-/* All processes that can be seen; @ret_inside says for each whether it has the namespace. */
-static int load_all(ino_t ns, struct procs *all, bool **ret_inside)
+/* @p: sorted */
+static const struct proc_row *find(const struct procs *p, pid_t pid)
 {
-	DIR *dir = opendir("/proc");
-	struct dirent *e;
-	int r = dir ? 0 : -errno;
+	const struct proc_row key = { .pid = pid };
 
-	*ret_inside = NULL;
-	while (r >= 0 && (e = readdir(dir))) {
-		auto_fd fd = -1;
-		struct proc_row row = { 0 };
-		bool *inside;
+	return p->n ? bsearch(&key, p->v, p->n, sizeof(key), compare_rows) : NULL;
+}
 
-		if (e->d_name[0] < '1' || e->d_name[0] > '9')
-			continue;
-		fd = openat(dirfd(dir), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0 || read_row(fd, &row) < 0)
-			continue;
-		inside = reallocarray(*ret_inside, all->n + 1, sizeof(*inside));
-		if (inside) {
-			*ret_inside = inside;
-			inside[all->n] = ns && pid_namespace(fd) == ns;
-		}
-		r = inside ? add_row(all, &row) : -ENOMEM;
-		if (r < 0)
-			free(row.args);
-	}
-	if (dir)
-		(void)closedir(dir);
+struct loading {
+	struct procs all;
+	ino_t ns; /* 0: that of the host */
+};
+
+static int load_entry(void *ctx, int dirfd, const struct dirent *de)
+{
+	struct loading *l = ctx;
+	struct proc_row row = { 0 };
+	auto_fd fd = -1;
+	int r;
+
+	if (de->d_name[0] < '1' || de->d_name[0] > '9')
+		return 0;
+	fd = openat(dirfd, de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || read_row(fd, &row) < 0)
+		return 0; /* it has ended */
+	row.is_inside = l->ns && pid_namespace(fd) == l->ns;
+	r = add_row(&l->all, &row);
+	if (r < 0)
+		free(row.args);
 	return r;
 }
 
@@ -200,45 +200,38 @@ static bool descends(const struct procs *all, const struct proc_row *row, pid_t 
 	return false;
 }
 
-static int compare_rows(const void *a, const void *b)
-{
-	const struct proc_row *x = a, *y = b;
-
-	return (x->pid > y->pid) - (x->pid < y->pid);
-}
-
 /* Keep those of the container. */
-static void pick(struct procs *all, const bool *inside, pid_t init)
+static int pick(struct procs *all, pid_t init)
 {
-	struct procs kept = { 0 };
-	bool *is_own = calloc(all->n + 1, sizeof(*is_own));
+	auto_free bool *is_own = calloc(all->n + 1, sizeof(*is_own));
+	size_t n = 0;
 
-	for (size_t i = 0; is_own && i < all->n; i++)
-		is_own[i] = inside[i] || descends(all, &all->v[i], init);
+	if (!is_own)
+		return -ENOMEM;
+	if (all->n)
+		qsort(all->v, all->n, sizeof(*all->v), compare_rows);
+	for (size_t i = 0; i < all->n; i++)
+		is_own[i] = all->v[i].is_inside || descends(all, &all->v[i], init);
 	for (size_t i = 0; i < all->n; i++) {
-		if (is_own && is_own[i])
-			all->v[kept.n++] = all->v[i];
+		if (is_own[i])
+			all->v[n++] = all->v[i];
 		else
 			free(all->v[i].args);
 	}
-	free(is_own);
-	all->n = kept.n;
-	if (all->n)
-		qsort(all->v, all->n, sizeof(*all->v), compare_rows);
-	for (size_t i = 0; i < all->n; i++) {
+	all->n = n;
+	for (size_t i = 0; i < n; i++) {
 		const struct proc_row *parent = find(all, all->v[i].ppid);
 
 		all->v[i].inner_ppid = parent ? parent->inner_pid : 0;
 	}
+	return 0;
 }
 
 int procs_load(const struct record *r, struct procs *ret, struct err *err)
 {
-	auto_procs all = { 0 };
-	bool *inside = NULL;
+	struct loading l = { .ns = 0 };
 	char path[32];
 	auto_fd init = -1;
-	ino_t ns, own = 0;
 	struct stat st;
 	int code;
 
@@ -246,16 +239,17 @@ int procs_load(const struct record *r, struct procs *ret, struct err *err)
 	init = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (init < 0)
 		return err_say(err, -ESRCH, "container '%s' is not running", r->name);
-	ns = pid_namespace(init);
-	if (stat("/proc/self/ns/pid", &st) == 0)
-		own = st.st_ino;
-	code = load_all(ns == own ? 0 : ns, &all, &inside);
+	l.ns = pid_namespace(init);
+	if (stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == l.ns)
+		l.ns = 0;
+	code = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	code = at_list_take_fd(code < 0 ? -errno : code, load_entry, &l);
 	if (code >= 0)
-		pick(&all, inside, r->init.pid);
-	free(inside);
-	if (code < 0)
+		code = pick(&l.all, r->init.pid);
+	if (code < 0) {
+		procs_done(&l.all);
 		return err_set(err, code, "cannot list the processes");
-	*ret = all;
-	all = (struct procs){ 0 };
+	}
+	*ret = l.all;
 	return 0;
 }

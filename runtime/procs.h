@@ -29,6 +29,7 @@ struct proc_row {
 	uint64_t virtual_bytes, resident_bytes;
 	char name[64]; /* printable */
 	char *args; /* the command line with blanks, printable; owned */
+	bool is_inside; /* it has the container's pid namespace */
 };
 
 struct procs {

@@ -65,6 +65,18 @@ static int on_change(void *ctx, const struct tree_change *c, struct err *err)
 	return 0;
 }
 
+/* A directory may have the name of an image and be no upper. */
+static int list_image(struct cli_upper *u, const char *ref, struct lists *lists, struct err *err)
+{
+	int r = img_resolve(u->ctl.store, ref, &u->img, NULL);
+
+	if (r >= 0)
+		return image_diff(u->ctl.store, &u->img, on_change, lists, err);
+	return err->text[0] ? -ENOENT
+			    : err_say(err, -ENOENT,
+				      "there is no container, image or directory of that name");
+}
+
 static int list_changes(
 	const struct cli *cli, const char *ref, struct lists *lists, struct err *err)
 {
@@ -74,11 +86,8 @@ static int list_changes(
 	lists->of_container = cli_upper_is_container(&u);
 	if (r == 0)
 		r = tree_diff(u.view.fs, u.view.lower, on_change, lists, err);
-	else if (r == -ENOENT && err->text[0] == '\0')
-		r = img_resolve(u.ctl.store, ref, &u.img, err) < 0
-			    ? err_say(err, r,
-				      "there is no container, image or directory of that name")
-			    : image_diff(u.ctl.store, &u.img, on_change, lists, err);
+	else if (r == -ENOENT && !lists->of_container)
+		r = list_image(&u, ref, lists, err);
 	cli_upper_close(&u);
 	return r;
 }

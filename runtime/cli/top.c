@@ -285,6 +285,15 @@ static void top_done(struct top *t)
 	ctl_close(&t->ctl);
 }
 
+/* Names come from files of the container, which may hold anything. */
+static char *printable(char *cell)
+{
+	for (char *s = cell; s && *s; s++)
+		if ((unsigned char)*s < ' ' || *s == 0x7f)
+			*s = '?';
+	return cell;
+}
+
 static int print_procs(const struct top *t, const struct choice *c, struct err *err)
 {
 	auto_strv lines = { 0 };
@@ -298,7 +307,7 @@ static int print_procs(const struct top *t, const struct choice *c, struct err *
 	for (size_t k = 0; r >= 0 && k < t->procs.n; k++) {
 		line.len = 0;
 		for (size_t i = 0; r >= 0 && i < c->n; i++) {
-			auto_free char *cell = c->v[i]->text(t, &t->procs.v[k]);
+			auto_free char *cell = printable(c->v[i]->text(t, &t->procs.v[k]));
 
 			r = cell ? buf_printf(&line, "%s%s", i ? "\t" : "", cell) : -ENOMEM;
 		}
