@@ -505,3 +505,18 @@ int spec_make_image_volumes(const json_t *image, struct strv *ret)
 		qsort(ret->v, ret->n, sizeof(*ret->v), compare_strings);
 	return r;
 }
+
+int spec_make_resources(const struct spec_make_limits *l, json_t **ret, struct err *err)
+{
+	const struct spec_make m = { .limits = *l };
+	struct builder b = { .m = &m, .err = err };
+	auto_json *lnx = json_object();
+	json_t *resources;
+
+	put_resources(&b, lnx);
+	if (b.r < 0)
+		return b.r;
+	resources = json_object_get(lnx, "resources");
+	*ret = resources ? json_incref(resources) : json_object();
+	return *ret ? 0 : err_set(err, -ENOMEM, "cannot write the limits");
+}

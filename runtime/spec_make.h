@@ -124,3 +124,6 @@ int spec_make_mounts(const struct spec_make *m, json_t **ret, struct err *err);
 
 /** spec_make_image_volumes() - what the image's config lists as Volumes, sorted; 0 or -ENOMEM */
 int spec_make_image_volumes(const json_t *image, struct strv *ret);
+
+/** spec_make_resources() - limits as linux.resources; a new reference, an empty object for none */
+int spec_make_resources(const struct spec_make_limits *l, json_t **ret, struct err *err);

@@ -43,7 +43,7 @@ extern const struct cli_verb cli_verbs_alter[], cli_verbs_commit[], cli_verbs_co
 	cli_verbs_network_show[], cli_verbs_port[], cli_verbs_prune[], cli_verbs_ps[],
 	cli_verbs_pull[], cli_verbs_push[], cli_verbs_run[], cli_verbs_start[], cli_verbs_stats[],
 	cli_verbs_stop[], cli_verbs_top[], cli_verbs_unpack[], cli_verbs_unshare[],
-	cli_verbs_volume[];
+	cli_verbs_update[], cli_verbs_volume[];
 
 struct layer_diff_options;
 /** cli_read_epoch() - SOURCE_DATE_EPOCH, as reproducible-builds.org specifies it; -EINVAL */

@@ -65,5 +65,8 @@ int run_plan_make(
 	const struct run_opts *o, struct run_plan *ret, struct ctropts *ctropts, struct err *err);
 void run_plan_done(struct run_plan *p);
 
+/** run_plan_limits() - of these: limits for its cgroup alone; @ret borrows from @o */
+int run_plan_limits(const struct run_opts *o, struct spec_make_limits *ret, struct err *err);
+
 /** run_plan_rights() - of these: what it may do, and how much it may use; for run_plan_make() */
 int run_plan_rights(const struct run_opts *o, struct run_plan *p, struct err *err);

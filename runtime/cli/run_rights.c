@@ -172,9 +172,8 @@ static int plan_cpus(const struct run_opts *o, struct spec_make_limits *l, struc
 	return r;
 }
 
-static int plan_resources(const struct run_opts *o, struct run_plan *p, struct err *err)
+int run_plan_limits(const struct run_opts *o, struct spec_make_limits *l, struct err *err)
 {
-	struct spec_make_limits *l = &p->limits;
 	int r;
 
 	r = plan_size("--memory", o->memory, &l->memory, err);
@@ -185,11 +184,16 @@ static int plan_resources(const struct run_opts *o, struct run_plan *p, struct e
 			"--memory-reservation", o->memory_reservation, &l->memory_reservation, err);
 	if (r == 0)
 		r = plan_number("--pids-limit", o->pids_limit, -1, INT32_MAX, &l->pids, err);
+	return r == 0 ? plan_cpus(o, l, err) : r;
+}
+
+static int plan_resources(const struct run_opts *o, struct run_plan *p, struct err *err)
+{
+	int r = run_plan_limits(o, &p->limits, err);
+
 	if (r == 0)
 		r = plan_number(
 			"--oom-score-adj", o->oom_score_adj, -1000, 1000, &p->oom_score_adj, err);
-	if (r == 0)
-		r = plan_cpus(o, l, err);
 	if (r == 0 && o->shm_size)
 		r = size_parse("--shm-size", o->shm_size, &p->shm_bytes, err);
 	return r;

@@ -38,6 +38,7 @@ const struct cli_verb *const cli_groups[] = {
 	cli_verbs_top,
 	cli_verbs_unpack,
 	cli_verbs_unshare,
+	cli_verbs_update,
 	cli_verbs_volume,
 	NULL,
 };
@@ -79,6 +80,7 @@ const struct cli_alias cli_aliases[] = {
 	SAME("container", "stop"),
 	SAME("container", "top"),
 	SAME("container", "unpause"),
+	SAME("container", "update"),
 	SAME("container", "wait"),
 	SAME("image", "diff"),
 	SAME("image", "history"),

@@ -198,4 +198,23 @@ t_stats_add_up_what_a_container_uses() {
 	assert_fails 125 'takes seconds' store stats -i 0
 }
 
+t_limits_of_one_that_does_not_run_are_for_its_next_start() {
+	store create --network none --name l "$FIX_IMAGE" true > /dev/null
+	store update -m 64m --pids-limit 50 l > /dev/null
+	store update --cpus 1.5 --memory-reservation 32m l > /dev/null
+	assert_eq "$(store inspect --format '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.HostConfig.CpuQuota}}' l)" \
+		'67108864 50 150000'
+	assert_fails 125 'no limit was named' store update l
+	assert_fails 125 'exclude each other' store update --cpus 1 --cpu-quota 5 l
+	store rm l > /dev/null
+	running r true
+	# Without a cgroup that can hold it, it is told and nothing changes.
+	if ! store update --pids-limit 77 r > out 2>&1; then
+		assert_match "$(cat out)" 'cgroup|controller'
+		assert_match "$(cat out)" '^hint: '
+		assert_fails 1 '' sh -c 'LAMINA_ROOT=$1 "$LAMINA" inspect r | grep -q 77' sh "$FIX_STORE"
+	fi
+	store rm -f r > /dev/null
+}
+
 run_tests
