@@ -38,14 +38,18 @@ struct origin_line {
 
 /* ---- places ---- */
 
+/* Credentials that a person gave are for the registry and not for its mirrors. */
 static int get_session(struct registry *reg, size_t place, struct session **ret, struct err *err)
 {
+	const struct session_place *at = &reg->places.v[place];
+	struct registry_options opts = reg->opts;
 	int r = 0;
 
+	if (!str_eq(at->host, reg->places.v[reg->places.n - 1].host))
+		opts.cred = NULL;
 	pthread_mutex_lock(&reg->lock);
 	if (!reg->sessions[place])
-		r = session_new(
-			&reg->sessions[place], &reg->places.v[place], "pull", &reg->opts, err);
+		r = session_new(&reg->sessions[place], at, "pull", &opts, err);
 	*ret = reg->sessions[place];
 	pthread_mutex_unlock(&reg->lock);
 	return r;

@@ -16,19 +16,21 @@ DEFINE_CLEANUP(struct img_store *, store, img_store_close)
 
 static int run_tag(struct cli *cli, void *opts, int argc, char **argv)
 {
-	auto_free char *name = NULL;
 	struct err err = ERR_INIT;
 	auto_store s = NULL;
 	int r = img_store_open(&s, cli->root, &err);
 
-	if (r == 0)
-		r = img_tag(s, argv[0], argv[1], &name, &err);
-	if (r < 0) {
-		err_wrap(&err, r, "cannot tag '%s'", argv[0]);
-		return cli_fail(&err);
+	for (int i = 1; r == 0 && i < argc; i++) {
+		auto_free char *name = NULL;
+
+		r = img_tag(s, argv[0], argv[i], &name, &err);
+		if (r == 0)
+			printf("%s\n", name);
 	}
-	printf("%s\n", name);
-	return 0;
+	if (r == 0)
+		return 0;
+	err_wrap(&err, r, "cannot tag '%s'", argv[0]);
+	return cli_fail(&err);
 }
 
 /* ---- rmi ---- */
@@ -144,10 +146,10 @@ static int run_rmi(struct cli *cli, void *opts, int argc, char **argv)
 
 const struct cli_verb cli_verbs_image[] = {
 	{ .name = "tag",
-		.synopsis = "IMAGE NAME",
-		.help = "give an image one more name",
+		.synopsis = "IMAGE NAME…",
+		.help = "give an image more names",
 		.min_args = 2,
-		.max_args = 2,
+		.max_args = -1,
 		.run = run_tag },
 	{ .name = "rmi",
 		.synopsis = "[OPTION]… IMAGE…",

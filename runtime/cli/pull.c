@@ -21,6 +21,8 @@ DEFINE_CLEANUP(struct img_store *, store, img_store_close)
 struct opts_pull {
 	struct transfer_opts transfer;
 	const char *platform;
+	const char *arch, *os, *variant; /* the same in parts */
+	struct cred cred;
 	const char *input; /* load */
 	bool keep_blobs;
 };
@@ -29,6 +31,11 @@ static const struct args_opt opts_pull[] = {
 	TRANSFER_OPTS(struct opts_pull, transfer),
 	{ "platform", 0, ARGS_STRING, offsetof(struct opts_pull, platform), "OS/ARCH[/VARIANT]",
 		"instead of this machine's" },
+	{ "arch", 0, ARGS_STRING, offsetof(struct opts_pull, arch), "ARCH",
+		"of the platform, instead of this machine's" },
+	{ "os", 0, ARGS_STRING, offsetof(struct opts_pull, os), "OS", "of the platform" },
+	{ "variant", 0, ARGS_STRING, offsetof(struct opts_pull, variant), "VARIANT",
+		"of the platform" },
 	{ "keep-blobs", 0, ARGS_FLAG, offsetof(struct opts_pull, keep_blobs), NULL,
 		"keep layers also as they came, so that push and save preserve digests" },
 	{ 0 },
@@ -48,14 +55,36 @@ static const struct args_opt opts_load[] = {
 	{ 0 },
 };
 
+static int choose_platform(const struct opts_pull *o, struct platform *ret, struct err *err)
+{
+	auto_free char *text = NULL;
+	struct platform host;
+
+	if (o->platform && (o->arch || o->os || o->variant))
+		return err_say(err, -EINVAL, "--platform excludes --arch, --os and --variant");
+	if (o->platform)
+		return platform_parse(o->platform, ret, err);
+	if (!o->arch && !o->os && !o->variant)
+		return 0;
+	platform_host(&host);
+	text = str_format("%s/%s%s%s", o->os ? o->os : host.os, o->arch ? o->arch : host.arch,
+		o->variant ? "/" : "", o->variant ? o->variant : "");
+	return text ? platform_parse(text, ret, err)
+		    : err_set(err, -ENOMEM, "cannot choose a platform");
+}
+
 /* Options that pull and load share, and the store. */
-static int prepare(struct cli *cli, const struct opts_pull *o, struct pull_options *p,
+static int prepare(struct cli *cli, struct opts_pull *o, struct pull_options *p,
 	struct img_store **ret, struct err *err)
 {
 	int r = transfer_fill(&o->transfer, &p->transport, err);
 
-	if (r == 0 && o->platform)
-		r = platform_parse(o->platform, &p->platform, err);
+	if (r == 0)
+		r = choose_platform(o, &p->platform, err);
+	if (r == 0 && o->transfer.creds) {
+		r = transfer_creds("creds", o->transfer.creds, &o->cred, err);
+		p->transport.registry.cred = &o->cred;
+	}
 	p->jobs = (unsigned int)o->transfer.jobs;
 	p->keep_blobs = o->keep_blobs;
 	return r < 0 ? r : img_store_open(ret, cli->root, err);
@@ -73,7 +102,7 @@ static bool is_told_by_name(const char *source)
 
 static int run_pull(struct cli *cli, void *opts, int argc, char **argv)
 {
-	const struct opts_pull *o = opts;
+	struct opts_pull *o = opts;
 	struct transfer_view view = { NULL, "pulling",
 		argc > 1 || !is_told_by_name(argv[0]) ? argv[0] : NULL };
 	struct pull_options p = { .name = argc > 1 ? argv[1] : NULL };
@@ -95,6 +124,7 @@ static int run_pull(struct cli *cli, void *opts, int argc, char **argv)
 		transfer_view_done(&view);
 	}
 	userns_leave(&ns);
+	cred_done(&o->cred);
 	if (r < 0) {
 		err_wrap(&err, r, "cannot pull '%s'", argv[0]);
 		return transfer_fail(r, &err);
@@ -183,7 +213,7 @@ static int open_input(const char *input, const char *tmp, struct place *ret, str
 
 static int run_load(struct cli *cli, void *opts, int argc, char **argv)
 {
-	const struct opts_pull *o = opts;
+	struct opts_pull *o = opts;
 	struct transfer_view view = { NULL, "loading", NULL };
 	struct pull_options p = { 0 };
 	auto_free char *tmp = NULL;

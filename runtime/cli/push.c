@@ -27,6 +27,7 @@ struct opts_push {
 	const char *digestfile;
 	const char *output, *format; /* save */
 	const char *src_tls_verify, *dest_tls_verify, *platform; /* copy */
+	const char *src_creds, *dest_creds; /* copy */
 	bool all; /* copy */
 };
 
@@ -59,6 +60,10 @@ static const struct args_opt opts_copy[] = {
 		"true|false", "--tls-verify for the source alone" },
 	{ "dest-tls-verify", 0, ARGS_STRING, offsetof(struct opts_push, dest_tls_verify),
 		"true|false", "--tls-verify for the destination alone" },
+	{ "src-creds", 0, ARGS_STRING, offsetof(struct opts_push, src_creds), "USER:PASSWORD",
+		"--creds for the source alone" },
+	{ "dest-creds", 0, ARGS_STRING, offsetof(struct opts_push, dest_creds), "USER:PASSWORD",
+		"--creds for the destination alone" },
 	{ "digestfile", 0, ARGS_STRING, offsetof(struct opts_push, digestfile), "FILE",
 		"write the manifest's digest there" },
 	{ 0 },
@@ -69,8 +74,29 @@ struct job {
 	struct transfer_view view;
 	struct transport_options transport;
 	struct copy_options copy;
+	struct cred src, dest; /* without a user: those in files */
 	char *tmp;
 };
+
+static int take_creds(const char *option, const char *text, struct cred *ret, struct err *err)
+{
+	return text ? transfer_creds(option, text, ret, err) : 0;
+}
+
+/* --creds are for both ends; an end's own go before them. */
+static int job_creds(struct job *j, const struct opts_push *o, struct err *err)
+{
+	const char *both = o->transfer.creds;
+	int r = take_creds(o->src_creds ? "src-creds" : "creds", o->src_creds ? o->src_creds : both,
+		&j->src, err);
+
+	if (r == 0)
+		r = take_creds(o->dest_creds ? "dest-creds" : "creds",
+			o->dest_creds ? o->dest_creds : both, &j->dest, err);
+	if (r == 0 && j->dest.user)
+		j->transport.registry.cred = &j->dest;
+	return r;
+}
 
 static int job_init(struct job *j, const struct opts_push *o, const char *verb, struct err *err)
 {
@@ -79,6 +105,8 @@ static int job_init(struct job *j, const struct opts_push *o, const char *verb, 
 	j->view.verb = verb;
 	j->copy.jobs = (unsigned int)o->transfer.jobs;
 	j->copy.cancel_fd = -1;
+	if (r == 0)
+		r = job_creds(j, o, err);
 	if (r == 0)
 		r = transfer_view(&o->transfer, &j->view, &j->copy.view, err);
 	if (r < 0)
@@ -95,6 +123,8 @@ static void job_done(struct job *j)
 	transfer_view_done(&j->view);
 	if (j->copy.cancel_fd >= 0)
 		(void)close(j->copy.cancel_fd);
+	cred_done(&j->src);
+	cred_done(&j->dest);
 	free(j->tmp);
 }
 
@@ -293,11 +323,13 @@ static int copy(struct job *j, const char *from, const char *to, enum tls_choice
 	if (r == 0)
 		r = place_parse(to, &b, err);
 	j->transport.registry.tls = src;
+	j->transport.registry.cred = j->src.user ? &j->src : NULL;
 	if (r == 0)
 		r = transport_origin(&o, &a, &j->transport, err);
 	if (r < 0)
 		return r;
 	j->transport.registry.tls = dest;
+	j->transport.registry.cred = j->dest.user ? &j->dest : NULL;
 	r = policy_check(&a, o->name, err);
 	if (r == 0)
 		r = transport_target(&t, &b, &j->transport, err);

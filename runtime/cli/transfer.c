@@ -14,6 +14,21 @@ int transfer_bool(const char *option, const char *text, bool *ret, struct err *e
 	return err_say(err, -EINVAL, "option '--%s' takes true or false, not '%s'", option, text);
 }
 
+int transfer_creds(const char *option, const char *text, struct cred *ret, struct err *err)
+{
+	const char *colon = strchr(text, ':');
+
+	/* The text is not shown: it may be the password. */
+	if (!colon || colon == text)
+		return err_say(err, -EINVAL, "option '--%s' takes USER:PASSWORD", option);
+	ret->user = strndup(text, (size_t)(colon - text));
+	ret->password = strdup(colon + 1);
+	if (ret->user && ret->password)
+		return 0;
+	cred_done(ret);
+	return err_set(err, -ENOMEM, "cannot read the credentials");
+}
+
 int transfer_fill(const struct transfer_opts *o, struct transport_options *ret, struct err *err)
 {
 	bool verify;

@@ -26,6 +26,7 @@ struct transfer_opts {
 	const char *tls_verify;
 	const char *authfile;
 	const char *cert_dir;
+	const char *creds;
 	uint64_t jobs;
 	uint64_t timeout;
 };
@@ -41,6 +42,8 @@ struct transfer_opts {
 			"credentials, instead of the usual files" },                               \
 		{ "cert-dir", 0, ARGS_STRING, offsetof(type, member.cert_dir), "DIR",              \
 			"the registry's certificates, instead of certs.d" },                       \
+		{ "creds", 0, ARGS_STRING, offsetof(type, member.creds), "USER:PASSWORD",          \
+			"instead of those in files" },                                             \
 		{ "jobs", 0, ARGS_U64, offsetof(type, member.jobs), "N",                           \
 			"layers at once, 1 to 16 (default 4)" },                                   \
 	{                                                                                          \
@@ -57,6 +60,9 @@ struct transfer_view {
 
 /** transfer_fill() - from options to what the library takes; 0 or -EINVAL */
 int transfer_fill(const struct transfer_opts *o, struct transport_options *ret, struct err *err);
+
+/** transfer_creds() - "USER:PASSWORD" of an option; 0 with @ret filled (cred_done() it); -EINVAL */
+int transfer_creds(const char *option, const char *text, struct cred *ret, struct err *err);
 
 /** transfer_bool() - a value "true" or "false" of an option; 0 or -EINVAL */
 int transfer_bool(const char *option, const char *text, bool *ret, struct err *err);

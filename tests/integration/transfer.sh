@@ -109,6 +109,16 @@ t_archives_stream() {
 	assert_content out 'Loaded image: localhost/foo:1'
 }
 
+t_a_platform_can_be_asked_for_in_parts() {
+	local id
+
+	id=$("$LAMINA" pull -q --arch s390x "oci:$FIX_SEVERAL:both")
+	assert_eq "$("$LAMINA" inspect "$id" | jq -r '.[0].Architecture')" s390x
+	assert_fails 5 's390x' "$LAMINA" pull -q --os plan9 --arch mips "oci:$FIX_SEVERAL:both"
+	assert_fails 125 'excludes' "$LAMINA" pull -q --platform linux/arm --arch mips "oci:$FIX_SEVERAL:both"
+	assert_eq "$("$LAMINA" tag "$id" one:1 two:2 | tr '\n' ' ')" 'localhost/one:1 localhost/two:2 '
+}
+
 t_all_platforms_fit_into_one_archive() {
 	"$LAMINA" copy -q --all "oci:$FIX_SEVERAL:both" "docker://$FIX_REGISTRY/both:1" > one
 	"$LAMINA" copy -q --all "docker://$FIX_REGISTRY/both:1" oci-archive:both.tar:both > two
@@ -210,6 +220,24 @@ t_a_login_is_checked_and_kept() {
 	assert_eq "$(jq -c .auths "$file")" '{}'
 	assert_fails 5 'nobody is logged in' "$LAMINA" login --authfile "$file" --get-login "$FIX_GUARDED"
 	assert_fails 4 'log in' env "REGISTRY_AUTH_FILE=$file" "$LAMINA" copy -q "docker://$FIX_GUARDED/push:1" dir:x
+}
+
+t_credentials_may_be_given_and_stay_with_the_registry() {
+	echo "{}" > none.json
+	export SSL_CERT_FILE=$FIX_DIR/cert.pem REGISTRY_AUTH_FILE=$PWD/none.json
+	assert_fails 4 '' "$LAMINA" copy -q "oci:$FIX_LAYOUT:demo" "docker://$FIX_GUARDED/given:1"
+	assert_fails 4 '' "$LAMINA" copy -q --creds user:wrong "oci:$FIX_LAYOUT:demo" "docker://$FIX_GUARDED/given:1"
+	assert_fails 125 "'--creds' takes USER:PASSWORD\$" "$LAMINA" pull -q --creds secret "$FIX_GUARDED/given:1"
+	"$LAMINA" copy -q --dest-creds user:secret "oci:$FIX_LAYOUT:demo" "docker://$FIX_GUARDED/given:1" > /dev/null
+	assert_fails 4 '' "$LAMINA" pull -q "$FIX_GUARDED/given:1"
+	"$LAMINA" pull -q --creds user:secret "$FIX_GUARDED/given:1" > /dev/null
+	"$LAMINA" copy -q --src-creds user:secret "docker://$FIX_GUARDED/given:1" dir:out > /dev/null
+	"$LAMINA" push -q --creds user:secret "$FIX_GUARDED/given:1" > /dev/null
+	# The guarded registry as a mirror of the open one is asked without them.
+	printf '[[registry]]\nlocation = "%s"\n[[registry.mirror]]\nlocation = "%s"\n' \
+		"$FIX_REGISTRY" "$FIX_GUARDED" > registries.conf
+	export CONTAINERS_REGISTRIES_CONF=$PWD/registries.conf
+	assert_fails 5 '' "$LAMINA" pull -q --creds user:secret "$FIX_REGISTRY/given:1"
 }
 
 t_credential_programs_are_asked() {
