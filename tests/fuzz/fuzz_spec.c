@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* config.json: parse, check, and what the engine reads of mounts. */
+#include "runtime/idmount.h"
 #include "runtime/mountopt.h"
 #include "runtime/spec_check.h"
 #include "runtime/spec_json.h"
@@ -19,6 +20,21 @@ static void write_and_read(const struct spec *spec)
 	assert(json_equal(spec->json, again));
 }
 
+/* Its options, and the maps of ids in them: both or none. */
+static void read_mount(const struct spec *spec, const struct spec_mount *m)
+{
+	struct idmap uids = { 0 }, gids = { 0 };
+	auto_mountopt mo = { 0 };
+	struct err err = ERR_INIT;
+
+	if (mountopt_parse(m->options.v, m->options.n, &mo, &err) < 0)
+		return;
+	if (idmount_maps(spec, m, &mo, &uids, &gids, &err) == 0)
+		assert(uids.n > 0 && gids.n > 0);
+	idmap_done(&uids);
+	idmap_done(&gids);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	auto_spec *spec = NULL, *process = NULL, *resources = NULL;
@@ -29,12 +45,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (spec_parse((const char *)data, len, &spec, &err) < 0)
 		return 0;
 	(void)spec_check(spec, &err);
-	for (size_t i = 0; i < spec->n_mounts; i++) {
-		auto_mountopt mo = { 0 };
-
-		(void)mountopt_parse(
-			spec->mounts[i].options.v, spec->mounts[i].options.n, &mo, &err);
-	}
+	for (size_t i = 0; i < spec->n_mounts; i++)
+		read_mount(spec, &spec->mounts[i]);
 	write_and_read(spec);
 	return 0;
 }
