@@ -319,7 +319,7 @@ static int copy_data(struct ovl_fs *fs, struct node *n, uint64_t want)
 	int r;
 
 	pthread_mutex_lock(&n->lock);
-	r = locate_data_fd(fs, n, &ref);
+	r = locate_writable_fd(fs, n, &ref);
 	pthread_mutex_unlock(&n->lock);
 	if (r < 0)
 		return r;

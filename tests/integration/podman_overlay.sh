@@ -128,6 +128,18 @@ t_keep_id() {
 	no_daemons
 }
 
+t_auto_userns() {
+	engine "$T/ours" "$LAMINA_OVERLAY"
+	load_demo
+	pod run --rm --network none --userns=auto:size=2000 localhost/demo:1 true ||
+		skip "podman finds no ids for --userns=auto here: $(tail -n 1 podman.err)"
+	assert_eq "$(run --userns=auto:size=2000 localhost/demo:1 sh -c \
+		'id -u; stat -c %u:%g /etc/motd /home/demo; touch /tmp/x; chown 5:6 /tmp/x; stat -c %u:%g /tmp/x; wc -l < /proc/self/uid_map' | tr '\n' ' ')" \
+		"0 0:0 1000:1000 5:6 1 "
+	pod system reset -f > /dev/null
+	no_daemons
+}
+
 t_a_build_makes_the_layers_that_kernel_overlayfs_makes() {
 	engine "$T/ours" "$LAMINA_OVERLAY"
 	load_demo

@@ -172,6 +172,7 @@ def fresh():
 
 def perform(op):
     """0 or an errno."""
+    top = os.open(".", os.O_RDONLY)
     os.chdir("mnt")
     try:
         OPERATIONS[op]()
@@ -179,7 +180,8 @@ def perform(op):
     except OSError as e:
         return e.errno
     finally:
-        os.chdir("..")
+        os.fchdir(top)  # ".." of a dead mount cannot be looked up
+        os.close(top)
 
 
 def look_again(options):
