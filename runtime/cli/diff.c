@@ -54,7 +54,8 @@ static int on_change(void *ctx, const struct tree_change *c, struct err *err)
 
 	if (!full)
 		return err_set(err, -ENOMEM, "cannot list the changes");
-	if (lists->of_container && c->kind == TREE_ADDED && is_mountpoint(c->path))
+	/* As podman has it: the root itself is not listed, nor what a start has made. */
+	if (lists->of_container && (!*c->path || (c->kind == TREE_ADDED && is_mountpoint(c->path))))
 		return 0;
 	if (!lists->all) {
 		printf("%c %s\n", is_new ? 'A' : (char)c->kind, full);

@@ -95,22 +95,15 @@ static int run_system_prune(struct cli *cli, void *opts, int argc, char **argv)
 
 	if (!may_prune(o))
 		return 1;
-	printf("Containers:\n");
 	r = ctl_open(&ctl, cli, CTL_ENTER, &err);
 	if (r >= 0)
 		r = prune_containers(&ctl, &bytes, &err);
-	if (r >= 0 && o->volumes) {
-		printf("Volumes:\n");
+	if (r >= 0 && o->volumes)
 		r = prune_volumes(&ctl, &bytes, &err);
-	}
-	if (r >= 0) {
-		printf("Networks:\n");
+	if (r >= 0)
 		r = networks_prune(cli, &err);
-	}
-	if (r >= 0) {
-		printf("Images:\n");
+	if (r >= 0)
 		r = prune_images(&ctl, o->all, &bytes, &err);
-	}
 	ctl_close(&ctl);
 	if (r < 0) {
 		err_wrap(&err, r, "cannot remove all that is unused");
