@@ -79,7 +79,8 @@ check_symlinks() {
 	rm mnt/b/link3
 	umount mnt
 	assert_eq "$(ls work/lamina/index)" "" "index"
-	"$LAMINA_OVERLAY" --check upper -o lowerdir=base,workdir=work
+	# The daemon may hold its lock for a moment after the mount is gone.
+	wait_for '"$LAMINA_OVERLAY" --check upper -o lowerdir=base,workdir=work'
 }
 
 check_directories_are_counted() {

@@ -40,7 +40,8 @@ check_names() {
 	assert_eq "$(find upper -type c)" "" "devices"
 	assert_eq "$(names upper)" ".wh.other d d/.wh..wh..opq d/new e e/.wh..wh..opq e/y file full "
 	assert_match "$(cat work/lamina/super)" '^whiteout name$'
-	"$LAMINA_OVERLAY" --check upper -o lowerdir=base,workdir=work
+	# The daemon may hold its lock for a moment after the mount is gone.
+	wait_for '"$LAMINA_OVERLAY" --check upper -o lowerdir=base,workdir=work'
 	# The upper keeps its spelling.
 	unset FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT
 	ovl base
