@@ -49,9 +49,9 @@ enum node_flags {
 	NODE_IN_ORPHANS = 1 << 6, /* no name is known: kept as a file in work/orphans */
 	NODE_ALONE =
 		1 << 7, /* directory: nothing of the lower one that it is a copy of shows in it */
-	NODE_FD_READ_ONLY = 1 << 9, /* the descriptor that is kept may be one that cannot write */
 	NODE_MOVED = 1 << 8, /* directory: pinned, since the lower has it somewhere else */
-	NODE_SIMPLE = 1 << 9, /* upper: a file is known to have no ACL, capability and set-id bit,
+	NODE_FD_READ_ONLY = 1 << 9, /* the descriptor that is kept may be one that cannot write */
+	NODE_SIMPLE = 1 << 10, /* upper: a file is known to have no ACL, capability and set-id bit,
 				 a directory no default ACL and set-gid bit; not looked for again */
 };
 
