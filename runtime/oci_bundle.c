@@ -67,14 +67,16 @@ int oci_bundle_add_env(struct spec *spec, const char *text)
 	struct spec_list *env = &spec->process->env;
 	const char **v = spec_alloc(spec, env->n + 2, sizeof(*v));
 	const char *copy = spec_strdup(spec, text);
+	size_t name = strcspn(text, "="), n = 0;
 
 	if (!v || !copy)
 		return -ENOMEM;
-	if (env->n > 0)
-		memcpy(v, env->v, env->n * sizeof(*v));
-	v[env->n] = copy;
-	env->v = v;
-	env->n++;
+	/* Programs take the first of a name. */
+	for (size_t i = 0; i < env->n; i++)
+		if (strncmp(env->v[i], text, name) != 0 || env->v[i][name] != '=')
+			v[n++] = env->v[i];
+	v[n++] = copy;
+	*env = (struct spec_list){ v, n };
 	return 0;
 }
 

@@ -17,7 +17,7 @@
 int oci_bundle_read(
 	const char *dir, const char *file, struct spec **ret, char **ret_text, struct err *err);
 
-/** oci_bundle_add_env() - "NAME=VALUE" at the end of the process's environment; 0 or -ENOMEM */
+/** oci_bundle_add_env() - "NAME=VALUE" in place of what NAME was; 0 or -ENOMEM */
 int oci_bundle_add_env(struct spec *spec, const char *text);
 
 /** oci_bundle_pass_fds() - LISTEN_FDS of systemd: @ret_n more fds to preserve, variables added */

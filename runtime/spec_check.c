@@ -116,7 +116,8 @@ static int check_sysctls(const struct spec *spec, struct err *err)
 				err, -EINVAL, "linux.sysctl: '%.256s' is not a sysctl", name);
 		/* Two words for one thing may differ. */
 		if (str_eq(path, "kernel/hostname") ||
-			(str_eq(path, "kernel/domainname") && spec->domainname))
+			(str_eq(path, "kernel/domainname") && spec->domainname &&
+				!str_eq(spec->domainname, spec->sysctl.v[i].value)))
 			return err_say(err, -EINVAL,
 				"linux.sysctl: '%.256s' is set by '%s' in the configuration", name,
 				path + strlen("kernel/"));

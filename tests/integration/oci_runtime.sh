@@ -118,6 +118,7 @@ t_exec_has_a_user_an_environment_and_a_directory() {
 	bundle -- sh -c "$SLEEPER"
 	"$RT" run --detach c < /dev/null > /dev/null
 	assert_eq "$("$RT" exec --cwd /tmp -e A=1 c sh -c 'pwd; echo $A; id -u')" "$(printf '/tmp\n1\n0')"
+	assert_eq "$("$RT" exec -e TERM=other c env | grep '^TERM=')" TERM=other
 	assert_eq "$("$RT" exec --no-new-privs c grep NoNewPrivs /proc/self/status)" "$(printf 'NoNewPrivs:\t1')"
 	assert_eq "$("$RT" exec --cap CAP_SYS_TIME --cap CAP_NEW c grep -E 'Cap(Prm|Inh|Amb)' /proc/self/status 2> warnings | cut -c9- | tr '\n' ' ')" \
 		'0000000000000000 0000000022000420 0000000000000000 '
