@@ -116,7 +116,7 @@ t_volumes_are_where_the_container_sees_them() {
 t_what_stands_in_the_way() {
 	up w
 	mkdir -p d/x; echo > d/x/f
-	store exec w sh -c 'echo keep > /tmp/target; ln -s /tmp/target /tmp/link; mkdir -p /tmp/t/d; echo > /tmp/t/d/x; ln /bin/busybox /tmp/prog'
+	store exec w sh -c 'echo keep > /tmp/target; ln -s /tmp/target /tmp/link; mkdir -p /tmp/t/d; echo > /tmp/t/d/x; cp /bin/busybox /tmp/sleep'
 	echo new > link
 	# The link stays, its target gets the content.
 	store cp link w:/tmp/link
@@ -126,9 +126,11 @@ new'
 	store cp --overwrite d w:/tmp/t
 	store exec w test -f /tmp/t/d/x/f
 	# A program that runs is replaced, not written.
-	store exec -d w /tmp/prog sleep 500
-	store cp link w:/tmp/prog
-	assert_eq "$(store exec w cat /tmp/prog)" new
+	store exec -d w /tmp/sleep 500
+	wait_for 'store top w args | grep -q "^/tmp/sleep 500"'
+	store cp link w:/tmp/sleep
+	assert_eq "$(store exec w cat /tmp/sleep)" new
+	assert_match "$(store top w args)" '^/tmp/sleep 500'
 	mkdir bits; : > bits/s; chmod 4755 bits/s
 	store cp bits w:/tmp/bits
 	assert_eq "$(store exec w stat -c %a /tmp/bits/s)" 4755
