@@ -187,8 +187,11 @@ bool stage_listens_late(const struct stage *st)
 
 int stage_hand_listener(struct stage *st, struct err *err)
 {
-	int r = st->listener_fd < 0 ? 0 : st->hand_listener(st->arg, st->listener_fd, st->pid, err);
+	int r = 0;
 
+	/* Without an agent the kernel answers ENOSYS. */
+	if (st->listener_fd >= 0 && st->hand_listener)
+		r = st->hand_listener(st->arg, st->listener_fd, st->pid, err);
 	cleanup_fd(&st->listener_fd);
 	st->listener_fd = -1;
 	return r;
