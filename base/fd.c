@@ -2,6 +2,9 @@
 /* Whole reads and writes on file descriptors. */
 #include "base/fd.h"
 
+#include "base/str.h"
+
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -128,4 +131,23 @@ uint64_t fd_raise_limit(void)
 			rl.rlim_cur = soft;
 	}
 	return rl.rlim_cur;
+}
+
+void fd_close_inherited(int from)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		uint64_t fd;
+		int flags;
+
+		if (str_to_u64(e->d_name, INT32_MAX, &fd) < 0 || (int)fd < from)
+			continue;
+		flags = fcntl((int)fd, F_GETFD);
+		if (flags >= 0 && !(flags & FD_CLOEXEC))
+			(void)close((int)fd);
+	}
+	if (dir)
+		(void)closedir(dir);
 }

@@ -29,6 +29,12 @@ int fd_read_file(int fd, size_t max_len, char **ret_data, size_t *ret_len);
 /** fd_cloexec() - set or, with @on 0, clear FD_CLOEXEC; 0 or a negative errno */
 int fd_cloexec(int fd, int on);
 
+/**
+ * fd_close_inherited() - close what whoever started us left open, from @from on
+ * That is what does not close on exec: every fd of ours does.
+ */
+void fd_close_inherited(int from);
+
 /** fd_fill_standard() - /dev/null for each of 0, 1, 2 that is closed, so that no other file gets there */
 int fd_fill_standard(void);
 

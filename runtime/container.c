@@ -286,8 +286,26 @@ static void close_namespaces(struct container *c)
 	c->userns_fd = c->netns_fd = -1;
 }
 
+/*
+ * The processes of the network live as long as the container, and warn on our error output.  In the
+ * background nobody reads that, but may wait for its end.
+ */
+static int start_quietly(struct network *n, const struct network_place *place, struct err *err)
+{
+	auto_fd saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	auto_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int r;
+
+	if (saved < 0 || null < 0 || dup2(null, STDERR_FILENO) < 0)
+		return err_set(err, -errno, "cannot start the network");
+	r = network_start(n, place, err);
+	(void)dup2(saved, STDERR_FILENO);
+	return r;
+}
+
 /* While the inside mounts: both take about as long. */
-static int start_network(struct container *c, struct network *network, struct err *err)
+static int start_network(
+	struct container *c, struct network *network, unsigned int flags, struct err *err)
 {
 	const struct network_place place = { .userns_fd = c->userns_fd,
 		.netns_fd = c->netns_fd,
@@ -298,7 +316,8 @@ static int start_network(struct container *c, struct network *network, struct er
 	int r;
 
 	c->network = network;
-	r = network_start(network, &place, err);
+	r = flags & CTR_FOREGROUND || log_is_debug() ? network_start(network, &place, err)
+						     : start_quietly(network, &place, err);
 	close_namespaces(c);
 	return r;
 }
@@ -351,7 +370,7 @@ static int spawn(struct container *c, const struct ctr_start_opts *opts, struct 
 		return r;
 	if (c->root.sock >= 0)
 		rootproc_guard(&c->root, c->stage.pidfd);
-	r = opts->network ? start_network(c, opts->network, err) : 0;
+	r = opts->network ? start_network(c, opts->network, opts->flags, err) : 0;
 	if (r >= 0)
 		r = proc_id_of(c->stage.pid, &c->record.init);
 	return r < 0 ? r : ctr_stage_wait_ready(&c->stage, err);

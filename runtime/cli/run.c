@@ -461,6 +461,8 @@ static void __attribute__((noreturn)) be_monitor(struct run *run, int sock)
 	struct err err = ERR_INIT;
 	int r, code;
 
+	/* They would be held as long as the container lives. */
+	fd_close_inherited(3 + (int)run->opts->preserve_fds);
 	if (!shows(run, "stdout") || !shows(run, "stderr"))
 		opts.flags |= CTR_PIPED;
 	r = make(run, &err);

@@ -367,6 +367,8 @@ static int plan_log(const struct run_opts *o, struct ctropts *c, struct err *err
 static int plan_times(const struct run_opts *o, struct ctropts *c, struct err *err)
 {
 	c->timeout_s = o->timeout;
+	if (o->preserve_fds > UINT16_MAX)
+		return err_say(err, -EINVAL, "--preserve-fds: so many files cannot be open");
 	if (o->timeout > INT32_MAX)
 		return err_say(err, -EINVAL, "--timeout: that is too long");
 	if (o->stop_timeout && str_to_u64(o->stop_timeout, INT32_MAX, &c->stop_timeout_s) < 0)

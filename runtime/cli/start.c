@@ -5,6 +5,7 @@
  * A start makes a monitor process as `run` does; its image is looked up by id, since names move on.
  */
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "runtime/attach.h"
 #include "runtime/cli/boot.h"
 #include "runtime/cli/ctl.h"
@@ -30,6 +31,7 @@ be_monitor(const struct cli *cli, const char *id, int sock, unsigned int flags)
 	struct boot b;
 	int r, code;
 
+	fd_close_inherited(3);
 	boot_init(&b);
 	r = img_store_open(&b.store, cli->root, &err);
 	if (r >= 0)

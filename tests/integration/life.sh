@@ -49,6 +49,16 @@ t_detached_container_prints_its_id_and_goes_on() {
 	remove web
 }
 
+t_nothing_of_the_caller_is_held_by_what_goes_on() {
+	# Each substitution would last as long as the container.
+	store run -d --name held "$FIX_IMAGE" sleep 1000 3> three > /dev/null
+	timeout 30 bash -c 'out=$("$1" --root "$2" restart -t 0 held 4>&1 2>&1)' sh "$LAMINA" "$FIX_STORE" || fail "something holds it"
+	store rm -f held > /dev/null
+	timeout 30 bash -c 'out=$("$1" --root "$2" run -d --name held "$3" sleep 1000 4>&1 2>&1)' sh \
+		"$LAMINA" "$FIX_STORE" "$FIX_IMAGE" || fail "something holds it"
+	remove held
+}
+
 t_what_cannot_start_in_the_background_is_told() {
 	assert_fails 127 "executable file 'no-such' not found" detached x -- no-such
 	assert_fails 126 "cannot run '/etc'" detached x -- /etc
