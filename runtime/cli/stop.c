@@ -113,7 +113,7 @@ static int find_condition(const char *word, enum ctr_state *ret, struct err *err
 
 static bool is_met(const struct strv *wanted, enum ctr_state now)
 {
-	enum ctr_state state;
+	enum ctr_state state = CTR_CONFIGURED;
 
 	for (size_t i = 0; i < wanted->n; i++)
 		if (find_condition(wanted->v[i], &state, NULL) == 0 && state == now)
