@@ -47,20 +47,12 @@ int fd_pread_all(int fd, void *buf, size_t len, off_t off)
 	return 0;
 }
 
-int fd_read_file(int fd, size_t max_len, char **ret_data, size_t *ret_len)
+/* @hint: how long it may be; files of /proc say 0, so read until the end */
+static int read_until_end(int fd, size_t hint, size_t max_len, char **ret_data, size_t *ret_len)
 {
 	auto_free char *data = NULL;
-	struct stat st;
-	size_t len = 0, room;
+	size_t len = 0, room = hint > 0 ? hint + 1 : 4096;
 
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	if ((uint64_t)st.st_size > max_len)
-		return -EFBIG;
-	/* Files of /proc say size 0, so the size is a hint: read until the end. */
-	room = st.st_size > 0 ? (size_t)st.st_size + 1 : 4096;
 	data = malloc(room + 1);
 	if (!data)
 		return -ENOMEM;
@@ -91,6 +83,30 @@ int fd_read_file(int fd, size_t max_len, char **ret_data, size_t *ret_len)
 	if (ret_len)
 		*ret_len = len;
 	return 0;
+}
+
+int fd_read_file(int fd, size_t max_len, char **ret_data, size_t *ret_len)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if ((uint64_t)st.st_size > max_len)
+		return -EFBIG;
+	return read_until_end(fd, (size_t)st.st_size, max_len, ret_data, ret_len);
+}
+
+int fd_read_named(const char *path, size_t max_len, char **ret_data, size_t *ret_len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), r;
+
+	if (fd < 0)
+		return -errno;
+	r = read_until_end(fd, 0, max_len, ret_data, ret_len);
+	(void)close(fd);
+	return r;
 }
 
 int fd_cloexec(int fd, int on)

@@ -26,6 +26,12 @@ int fd_pread_all(int fd, void *buf, size_t len, off_t off);
  */
 int fd_read_file(int fd, size_t max_len, char **ret_data, size_t *ret_len);
 
+/**
+ * fd_read_named() - the whole of what a person names on a command line
+ * Pipes too, such as the /dev/fd/63 of a shell's <(COMMAND); else as fd_read_file().
+ */
+int fd_read_named(const char *path, size_t max_len, char **ret_data, size_t *ret_len);
+
 /** fd_cloexec() - set or, with @on 0, clear FD_CLOEXEC; 0 or a negative errno */
 int fd_cloexec(int fd, int on);
 

@@ -13,6 +13,7 @@
 #include "runtime/rootproc.h"
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/sock.h"
@@ -105,8 +106,10 @@ static void leave_session(const char *name)
 		(void)dup2(null, STDERR_FILENO);
 }
 
+/* What is not its own: it lives as long as the container. */
 static void close_others(const struct rootproc_opts *opts)
 {
+	fd_close_inherited(3);
 	for (size_t i = 0; i < opts->n_close_fds; i++)
 		(void)close(opts->close_fds[i]);
 }

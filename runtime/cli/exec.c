@@ -56,10 +56,9 @@ static int set_args(struct spec *spec, char **words, size_t n, struct err *err)
 static int add_env_files(struct exec *x, struct err *err)
 {
 	for (size_t i = 0; i < x->o->env_file.n; i++) {
-		auto_fd fd = open(x->o->env_file.v[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 		auto_free char *text = NULL;
 		size_t len;
-		int r = fd < 0 ? -errno : fd_read_file(fd, LIMIT_ENV_FILE_BYTES, &text, &len);
+		int r = fd_read_named(x->o->env_file.v[i], LIMIT_ENV_FILE_BYTES, &text, &len);
 
 		if (r < 0)
 			return err_set(err, r, "cannot read '%s'", x->o->env_file.v[i]);

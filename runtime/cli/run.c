@@ -30,10 +30,9 @@
 
 static int load_seccomp(const char *path, json_t **ret, struct err *err)
 {
-	auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	auto_free char *text = NULL;
 	size_t len;
-	int r = fd < 0 ? -errno : fd_read_file(fd, LIMIT_SECCOMP_BYTES, &text, &len);
+	int r = fd_read_named(path, LIMIT_SECCOMP_BYTES, &text, &len);
 
 	return r < 0 ? err_set(err, r, "cannot read '%s'", path)
 		     : spec_json_parse(text, len, path, ret, err);
@@ -461,11 +460,11 @@ static void __attribute__((noreturn)) be_monitor(struct run *run, int sock)
 	struct err err = ERR_INIT;
 	int r, code;
 
-	/* They would be held as long as the container lives. */
-	fd_close_inherited(3 + (int)run->opts->preserve_fds);
 	if (!shows(run, "stdout") || !shows(run, "stderr"))
 		opts.flags |= CTR_PIPED;
 	r = make(run, &err);
+	/* They would be held as long as the container lives; options named some of them (/dev/fd/63). */
+	fd_close_inherited(3 + (int)run->opts->preserve_fds);
 	if (r >= 0)
 		r = boot_start(&run->b, &opts, &err);
 	code = boot_monitor(&run->b, opts.client, r, &err);

@@ -11,14 +11,12 @@
 #include "runtime/size.h"
 #include "runtime/spec_env.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
 
 static int read_file(const char *path, char **ret, size_t *ret_len, struct err *err)
 {
-	auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	int r = fd < 0 ? -errno : fd_read_file(fd, LIMIT_ENV_FILE_BYTES, ret, ret_len);
+	int r = fd_read_named(path, LIMIT_ENV_FILE_BYTES, ret, ret_len);
 
 	return r < 0 ? err_set(err, r, "cannot read '%s'", path) : 0;
 }

@@ -216,25 +216,6 @@ END
 }
 
 # Only the machine's root may write these.
-check_trusted() {
-	mkdir -p base
-	echo x > base/file
-	setfattr -n trusted.mine -v below base/file
-	ovl base
-	assert_eq "$(getfattr --only-values -n trusted.mine mnt/file)" below
-	setfattr -n trusted.overlay.opaque -v y mnt/file
-	setfattr -n trusted.other -v 1 mnt/file
-	assert_eq "$(getfattr --only-values -n trusted.overlay.opaque mnt/file)" y
-	umount mnt
-	ovl base
-	assert_eq "$(getfattr -d -m 'trusted' mnt/file | grep -c =)" 3
-	assert_eq "$(getfattr --only-values -n trusted.overlay.opaque mnt/file)" y
-	assert_eq "$(getfattr -n trusted.overlay.opaque upper/file 2> /dev/null)" ""
-	setfattr -x trusted.overlay.opaque mnt/file
-	assert_eq "$(getfattr -d -m 'trusted' mnt/file | grep -c =)" 2
-	umount mnt
-}
-
 t_layers_change_below_an_upper() { ns check_layers_change_below_an_upper; }
 t_deep_paths() {
 	need python3
@@ -247,11 +228,6 @@ t_big_directory_that_changes() {
 t_what_programs_ask() {
 	need python3
 	ns check_what_programs_ask
-}
-t_trusted_attributes_of_root() {
-	[ "$(id -u)" = 0 ] || skip "not root (TEST_AS_ROOT=1 allows it)"
-	need setfattr
-	check_trusted
 }
 
 run_tests

@@ -307,13 +307,14 @@ t_copies_into_one_layout_at_once_lose_nothing() {
 	local i pid
 
 	mkdir all
-	exec 9< all
-	flock 9
-	"$LAMINA" copy -q "oci:$FIX_LAYOUT:demo" "oci:all:waits" > /dev/null 9<&- &
+	# It must live while it holds the lock: /proc/locks of a pid namespace shows no others.
+	flock all sh -c ': > held; until [ -e go ]; do sleep 0.05; done' &
+	wait_for '[ -e held ]'
+	"$LAMINA" copy -q "oci:$FIX_LAYOUT:demo" "oci:all:waits" > /dev/null &
 	pid=$!
 	wait_for "grep -q -- '-> FLOCK .*:$(stat -c %i all) ' /proc/locks"
 	assert_missing all/index.json
-	flock -u 9
+	touch go
 	wait "$pid"
 	rm -r all/index.json
 	for i in 1 2 3 4 5 6 7 8; do

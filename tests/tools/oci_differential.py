@@ -75,7 +75,8 @@ def mount_lines(text, bundle):
         if len(fields) < 6 or len(rest) < 3:
             continue
         parents[fields[0]] = fields[1]
-        root = fields[3].replace(bundle, "BUNDLE")
+        # Of a file system that need not be mounted on /, nor with all of its tree.
+        root = re.sub("^.*/" + re.escape("/".join(bundle.split("/")[-3:])), "BUNDLE", fields[3])
         optional = sorted(re.sub(r":\d+", "", f) for f in fields[6:] if f)
         # The source of a file system without a device is any word.
         source = rest[1] if rest[0] not in ("tmpfs", "proc", "sysfs", "mqueue", "devpts") else "-"
