@@ -12,12 +12,11 @@
  */
 #include "overlay/dirs_internal.h"
 
-#include "base/cleanup.h"
+#include "base/at.h"
 #include "base/str.h"
 #include "overlay/whiteout.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #define LIMIT_NAMES_BYTES UINT32_MAX
@@ -71,9 +70,16 @@ static bool has_to_be_looked_at(uint8_t type, enum dirs_marks marks)
 	       (type == DT_REG && (marks & DIRS_X_WHITEOUTS));
 }
 
-static int add_entry(struct making *m, const struct dirs_elem *elem, uint32_t i, int dirfd,
-	const struct dirent *de)
+/* An element of the directory, while it is read. */
+struct reading {
+	struct making *m;
+	const struct dirs_elem *elem;
+	uint32_t i;
+};
+
+static int add_entry(void *ctx, int dirfd, const struct dirent *de)
 {
+	const struct reading *rd = ctx;
 	enum dirs_entry_flags flags = 0;
 	size_t len = strlen(de->d_name);
 	uint8_t type = de->d_type;
@@ -82,47 +88,27 @@ static int add_entry(struct making *m, const struct dirs_elem *elem, uint32_t i,
 	bool whiteout;
 	int r = wh_from_tar_name(de->d_name, len, &target);
 
-	if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
-		return 0;
 	if (r == WH_DELETED)
-		return add(m, target, len - (size_t)(target - de->d_name), i, DT_CHR,
+		return add(rd->m, target, len - (size_t)(target - de->d_name), rd->i, DT_CHR,
 			DIRS_ENTRY_WHITEOUT);
 	if (r != WH_NONE)
 		return 0;
-	if (has_to_be_looked_at(type, elem->marks)) {
-		r = dirs_stat(m->d, elem->layer, dirfd, de->d_name, elem->marks, &f, &whiteout);
+	if (has_to_be_looked_at(type, rd->elem->marks)) {
+		r = dirs_stat(rd->m->d, rd->elem->layer, dirfd, de->d_name, rd->elem->marks, &f,
+			&whiteout);
 		if (r < 0)
 			return r == -ENOENT ? 0 : r;
 		type = IFTODT(f.attr.mode);
 		flags = whiteout ? DIRS_ENTRY_WHITEOUT : 0;
 	}
-	return add(m, de->d_name, len, i, type, flags);
+	return add(rd->m, de->d_name, len, rd->i, type, flags);
 }
 
 static int read_elem(struct making *m, const struct dirs_elem *elem, uint32_t i, int dirfd)
 {
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-	const struct dirent *de;
-	DIR *dir;
+	struct reading rd = { m, elem, i };
 
-	if (fd < 0)
-		return -errno;
-	dir = fdopendir(fd);
-	if (!dir) {
-		(void)close(fd);
-		return -ENOMEM;
-	}
-	while (r == 0) {
-		errno = 0;
-		de = readdir(dir);
-		if (!de) {
-			r = -errno;
-			break;
-		}
-		r = add_entry(m, elem, i, fd, de);
-	}
-	(void)closedir(dir);
-	return r;
+	return at_list_take_fd(at_open_again(dirfd), add_entry, &rd);
 }
 
 static int compare_names(const char *names, const struct dirs_entry *a, const struct dirs_entry *b)
