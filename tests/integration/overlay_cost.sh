@@ -6,19 +6,25 @@
 
 . "$SRC/tests/helpers/ovl.sh"
 
-# requests COMMAND: how many requests of which kind the daemon reads meanwhile, in "requests"
-requests() {
-	local pid tracer
+# traced COMMAND OPTION…: what strace sees of the daemon meanwhile, in "trace"
+traced() {
+	local command=$1 pid tracer
 
+	shift
 	pid=$(cat pid)
-	strace -f -e trace=read -e read=none -xx -s 16 -p "$pid" -o trace 2> /dev/null &
+	strace -f "$@" -p "$pid" -o trace 2> /dev/null &
 	tracer=$!
 	wait_for "grep -q 'TracerPid:.[1-9]' /proc/$pid/status"
-	bash -euc "$1" > /dev/null
+	bash -euc "$command" > /dev/null
 	# The daemon answers in order of arrival as far as one client can tell: this is the last.
 	stat "mnt/end-$RANDOM$RANDOM" > /dev/null 2>&1 || true
 	kill -INT "$tracer"
 	wait "$tracer" || true
+}
+
+# requests COMMAND: how many requests of which kind the daemon reads meanwhile, in "requests"
+requests() {
+	traced "$1" -e trace=read -e read=none -xx -s 16
 	python3 - << 'END' > requests
 import collections, re
 kinds = {1: "lookup", 2: "forget", 3: "getattr", 4: "setattr", 8: "mknod", 10: "unlink", 14: "open",
@@ -39,16 +45,7 @@ END
 
 # calls COMMAND: which system calls the daemon makes meanwhile, without those that wait, in "calls"
 calls() {
-	local pid tracer
-
-	pid=$(cat pid)
-	strace -f -p "$pid" -o trace 2> /dev/null &
-	tracer=$!
-	wait_for "grep -q 'TracerPid:.[1-9]' /proc/$pid/status"
-	bash -euc "$1" > /dev/null
-	stat "mnt/end-$RANDOM$RANDOM" > /dev/null 2>&1 || true
-	kill -INT "$tracer"
-	wait "$tracer" || true
+	traced "$1"
 	# A thread more, which may start at any time, opens the device.
 	sed -En '/\/dev\/fuse/d; s/^[0-9]+ +([a-z0-9_]+)\(.*/\1/p' trace | grep -vE '^(read|writev|futex|rt_sig.*)$' |
 		sort | uniq -c > calls
